@@ -1,0 +1,374 @@
+"""COCO truth and results: read, check, write.
+
+The only place that knows COCO's xywh boxes and ids; inside, boxes are xyxy pixels and images
+and categories are positions 0..I-1 and 0..C-1. Format: https://cocodataset.org/#format-data
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalewise import boxes as box_ops
+from scalewise.errors import InputError
+from scalewise.files import read_json, write_json
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+STANDARD_RESULT_KEYS = frozenset({"image_id", "category_id", "bbox", "score", "segmentation"})
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Annotated images: I images, C categories, T objects, in the file's order.
+
+    Attributes:
+        source: where it came from, for messages.
+        image_ids: [I], the file's ids.
+        file_names: I names; empty strings where the file has none.
+        sizes: [I, 2] width and height in pixels; 0 where the file does not say.
+        category_ids: [C], the file's ids.
+        category_names: C names.
+        ids: [T], the annotations' ids.
+        image: [T], position of the object's image.
+        category: [T], position of the object's category.
+        boxes: [T, 4] xyxy pixels.
+        areas: [T], the annotation's `area` (the object's own, not its box's), which decides its
+            scale; box area where the file has none.
+        box_areas: [T], width times height as COCO's IoU computes it.
+        crowd: [T], `iscrowd`.
+        ignore: [T], neither to be found nor to be missed: `ignore` in the file, or crowd.
+    """
+
+    source: str
+    image_ids: Ints
+    file_names: tuple[str, ...]
+    sizes: Ints
+    category_ids: Ints
+    category_names: tuple[str, ...]
+    ids: Ints
+    image: Ints
+    category: Ints
+    boxes: Floats
+    areas: Floats
+    box_areas: Floats
+    crowd: Bools
+    ignore: Bools
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Results:
+    """D detections on a truth's images, in the file's order.
+
+    Attributes:
+        source: where they came from, for messages.
+        image: [D], position of the image in the truth.
+        category: [D], position of the category in the truth.
+        boxes: [D, 4] xyxy pixels.
+        areas: [D], width times height.
+        scores: [D].
+        extra: further keys that every record has (pyramid level, source index), each [D].
+    """
+
+    source: str
+    image: Ints
+    category: Ints
+    boxes: Floats
+    areas: Floats
+    scores: Floats
+    extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def read_truth(path: str | Path) -> Truth:
+    """Read and check a COCO truth file, plain or gzip.
+
+    `segmentation`, `iscrowd`, `area`, `file_name`, `width` and `height` may be absent.
+    A file without annotations is a truth of no objects.
+
+    Raises:
+        InputError: not COCO, ids twice, unknown image or category, a box with a negative or
+            NaN side or wholly outside its image; the message names file and record.
+    """
+    return parse_truth(read_json(path), str(path))
+
+
+def parse_truth(document: Any, source: str) -> Truth:
+    """Check a COCO truth document that is in memory; see `read_truth`."""
+    if not isinstance(document, dict):
+        raise InputError(
+            f"{source}: expected a COCO object with images, annotations and "
+            f"categories, got {_kind(document)}"
+        )
+    images = _Table(document, "images", source)
+    categories = _Table(document, "categories", source)
+    objects = _Table(document, "annotations", source)
+    image_ids, category_ids = images.ids(), categories.ids()
+    sizes = np.stack([images.integers("width", 0), images.integers("height", 0)], axis=1)
+    xywh = objects.boxes()
+    image = objects.positions("image_id", image_ids, "images")
+    box_areas = xywh[:, 2] * xywh[:, 3]
+    boxes = box_ops.xywh_to_xyxy(xywh)
+    _check_inside(boxes, sizes[image], objects)
+    areas = objects.floats("area", np.nan)
+    crowd = objects.integers("iscrowd", 0) != 0
+    return Truth(
+        source=source,
+        image_ids=image_ids,
+        file_names=tuple(images.texts("file_name", "")),
+        sizes=sizes,
+        category_ids=category_ids,
+        category_names=tuple(categories.texts("name", None)),
+        ids=objects.ids(),
+        image=image,
+        category=objects.positions("category_id", category_ids, "categories"),
+        boxes=boxes,
+        areas=np.where(np.isnan(areas), box_areas, areas),
+        box_areas=box_areas,
+        crowd=crowd,
+        ignore=crowd | (objects.integers("ignore", 0) != 0),
+    )
+
+
+def read_results(path: str | Path, truth: Truth) -> Results:
+    """Read and check COCO results (a list of detections), plain or gzip, against their truth.
+
+    An empty list is a detector that found nothing.
+
+    Raises:
+        InputError: not a results list, unknown image or category, a box with a negative or NaN
+            side, a score that is no number; the message names file and record.
+    """
+    return parse_results(read_json(path), truth, str(path))
+
+
+def parse_results(document: Any, truth: Truth, source: str) -> Results:
+    """Check a COCO results list that is in memory; see `read_results`."""
+    if not isinstance(document, list):
+        raise InputError(
+            f"{source}: expected a list of detections with image_id, category_id, "
+            f"bbox and score, got {_kind(document)}"
+        )
+    table = _Table({"results": document}, "results", source)
+    xywh = table.boxes()
+    return Results(
+        source=source,
+        image=table.positions("image_id", truth.image_ids, f"images of {truth.source}"),
+        category=table.positions(
+            "category_id", truth.category_ids, f"categories of {truth.source}"
+        ),
+        boxes=box_ops.xywh_to_xyxy(xywh),
+        areas=xywh[:, 2] * xywh[:, 3],
+        scores=table.floats("score", None),
+        extra=table.shared_extra(),
+    )
+
+
+def truth_document(truth: Truth) -> dict[str, Any]:
+    """The COCO document of a truth: what `parse_truth` reads."""
+    xywh = box_ops.xyxy_to_xywh(truth.boxes).tolist()
+    return {
+        "images": [
+            {"id": int(i), "file_name": name, "width": int(width), "height": int(height)}
+            for i, name, (width, height) in zip(
+                truth.image_ids, truth.file_names, truth.sizes, strict=True
+            )
+        ],
+        "categories": [
+            {"id": int(i), "name": name}
+            for i, name in zip(truth.category_ids, truth.category_names, strict=True)
+        ],
+        "annotations": [
+            {
+                "id": int(truth.ids[n]),
+                "image_id": int(truth.image_ids[truth.image[n]]),
+                "category_id": int(truth.category_ids[truth.category[n]]),
+                "bbox": xywh[n],
+                "area": float(truth.areas[n]),
+                "iscrowd": int(truth.crowd[n]),
+                "ignore": int(truth.ignore[n]),
+            }
+            for n in range(len(truth))
+        ],
+    }
+
+
+def results_document(truth: Truth, results: Results) -> list[dict[str, Any]]:
+    """The COCO results list of detections: what `parse_results` reads."""
+    columns = {
+        "image_id": truth.image_ids[results.image].tolist(),
+        "category_id": truth.category_ids[results.category].tolist(),
+        "bbox": box_ops.xyxy_to_xywh(results.boxes).tolist(),
+        "score": results.scores.tolist(),
+        **{name: np.asarray(values).tolist() for name, values in results.extra.items()},
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def write_results(path: str | Path, truth: Truth, results: Results) -> None:
+    """Write detections as a COCO results JSON, extra keys included."""
+    write_json(path, results_document(truth, results))
+
+
+class _Table:
+    """One list of records of a COCO file, read column by column."""
+
+    def __init__(self, document: Mapping[str, Any], name: str, source: str) -> None:
+        if name not in document:
+            raise InputError(f"{source}: '{name}' is missing; found: {', '.join(document)}")
+        records = document[name]
+        if not isinstance(records, list):
+            raise InputError(f"{source}: '{name}' is {_kind(records)}, expected a list")
+        self.records: Sequence[dict[str, Any]] = records
+        self.where = f"{source}: {name}"
+        for n, record in enumerate(records):
+            if not isinstance(record, dict):
+                raise self.error(n, f"expected an object, got {_kind(record)}")
+
+    def error(self, n: int, problem: str) -> InputError:
+        """An error that names record `n` by its position and, where it has them, its ids."""
+        record = self.records[n]
+        keys = [key for key in ("id", "image_id") if isinstance(record, dict) and key in record]
+        named = ", ".join(f"{key} {record[key]!r}" for key in keys)
+        return InputError(f"{self.where}[{n}]{f' ({named})' if named else ''}: {problem}")
+
+    def column(self, key: str, default: Any) -> list[Any]:
+        """Every record's `key`; `default` None makes it required."""
+        if default is not None:
+            return [record.get(key, default) for record in self.records]
+        try:
+            return [record[key] for record in self.records]
+        except KeyError:
+            n = next(n for n, record in enumerate(self.records) if key not in record)
+            raise self.error(n, f"'{key}' is missing") from None
+
+    def _check(self, key: str, values: list[Any], valid: Callable[[Any], bool], kind: str) -> None:
+        for n, value in enumerate(values):
+            if not valid(value):
+                raise self.error(n, f"'{key}' is {value!r}, expected {kind}")
+
+    def integers(self, key: str, default: int | None) -> Ints:
+        """[N] whole numbers."""
+        values = self.column(key, default)
+        if set(map(type, values)) - {int}:
+            self._check(key, values, _is_whole, "a whole number")
+        return np.array(values, np.int64).reshape(-1)
+
+    def floats(self, key: str, default: float | None) -> Floats:
+        """[N] numbers; NaN only where it is the default."""
+        values = self.column(key, default)
+        if set(map(type, values)) - {int, float}:
+            self._check(key, values, _is_number, "a number")
+        array = np.array(values, np.float64).reshape(-1)
+        if not np.isfinite(array).all():
+            self._check(key, values, lambda v: v is default or np.isfinite(v), "a finite number")
+        return array
+
+    def texts(self, key: str, default: str | None) -> list[str]:
+        """N strings."""
+        values = self.column(key, default)
+        self._check(key, values, lambda value: isinstance(value, str), "a text")
+        return values
+
+    def ids(self) -> Ints:
+        """[N] ids, each once."""
+        ids = self.integers("id", None)
+        _, first = np.unique(ids, return_index=True)
+        if len(first) < len(ids):
+            again = np.setdiff1d(np.arange(len(ids)), first)[0]
+            raise self.error(int(again), f"id {ids[again]} is there twice")
+        return ids
+
+    def positions(self, key: str, known: Ints, where: str) -> Ints:
+        """[N] positions of the records' `key` in `known`."""
+        ids = self.integers(key, None)
+        if not len(ids):
+            return ids
+        order = np.argsort(known)
+        spot = np.searchsorted(known, ids, sorter=order).clip(max=max(len(known) - 1, 0))
+        found = known[order[spot]] == ids if len(known) else np.zeros(len(ids), bool)
+        if not found.all():
+            n = int(np.flatnonzero(~found)[0])
+            count = int((~found).sum())
+            raise self.error(
+                n,
+                f"{key} {ids[n]} is not among the {where} ({count:,} of "
+                f"{len(ids):,} records; known: {_some(known)})",
+            )
+        return order[spot]
+
+    def boxes(self) -> Floats:
+        """[N, 4] of xywh with finite corners and sides that are not negative."""
+        values = self.column("bbox", None)
+        try:
+            array = np.array(values, np.float64).reshape(-1, 4)
+            assert len(array) == len(values)
+        except (ValueError, TypeError, AssertionError):
+            self._check("bbox", values, _is_box, "four numbers x, y, width, height")
+            raise
+        bad = ~np.isfinite(array).all(axis=1) | (array[:, 2:] < 0).any(axis=1)
+        if bad.any():
+            n = int(np.flatnonzero(bad)[0])
+            raise self.error(
+                n,
+                f"bbox {values[n]} is not x, y, width, height with finite numbers "
+                f"and sides of at least 0 ({int(bad.sum()):,} such boxes)",
+            )
+        return array
+
+    def shared_extra(self) -> dict[str, NDArray[Any]]:
+        """Further scalar keys that every record has, each [N]."""
+        if not self.records:
+            return {}
+        extra = {}
+        for key in self.records[0].keys() - STANDARD_RESULT_KEYS:
+            values = [record.get(key) for record in self.records]
+            if all(isinstance(value, int | float | str) for value in values):
+                extra[key] = np.array(values)
+        return dict(sorted(extra.items()))
+
+
+def _check_inside(boxes: Floats, sizes: Ints, objects: _Table) -> None:
+    known = (sizes > 0).all(axis=1)
+    outside = (boxes[:, :2] >= sizes).any(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
+    outside &= known
+    if outside.any():
+        n = int(np.flatnonzero(outside)[0])
+        width, height = sizes[n]
+        raise objects.error(
+            n,
+            f"bbox {objects.records[n]['bbox']} lies outside its image of "
+            f"{width}x{height} pixels ({int(outside.sum()):,} such boxes)",
+        )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 4 and all(map(_is_number, value))
+
+
+def _kind(value: Any) -> str:
+    names = {list: "a list", dict: "an object", str: "a text", type(None): "null"}
+    return names.get(type(value), repr(value))
+
+
+def _some(ids: Ints, most: int = 8) -> str:
+    shown = ", ".join(map(str, ids[:most]))
+    return f"{shown}, ... ({len(ids):,})" if len(ids) > most else shown or "none"

@@ -1,0 +1,1 @@
+"""Pictures and pages, drawn from files; knows no model and never imports torch."""

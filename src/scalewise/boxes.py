@@ -37,8 +37,3 @@ def iou(a: Array, b: Array) -> Array:
     overlap = intersection(a[:, None], b[None])
     union = area(a)[:, None] + area(b)[None] - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-
-
-def clip(boxes: Array, width: float, height: float) -> Array:
-    """Boxes cut to an image of `width` x `height` pixels, [N, 4]."""
-    return np.clip(boxes, 0, [width, height, width, height])

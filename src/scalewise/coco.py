@@ -5,7 +5,7 @@ and categories are positions 0..I-1 and 0..C-1. Format: https://cocodataset.org/
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+LARGEST = 1e9  # pixels: beyond, areas and right edges lose their digits
+LIMIT = 2**63  # whole numbers are kept in 64 bits
 STANDARD_RESULT_KEYS = frozenset({"image_id", "category_id", "bbox", "score", "segmentation"})
 
 
@@ -43,6 +45,7 @@ class Truth:
         box_areas: [T], width times height as COCO's IoU computes it.
         crowd: [T], `iscrowd`.
         ignore: [T], neither to be found nor to be missed: `ignore` in the file, or crowd.
+        images: folder of the encoded images, where the file names one (`info.images`).
     """
 
     source: str
@@ -59,6 +62,7 @@ class Truth:
     box_areas: Floats
     crowd: Bools
     ignore: Bools
+    images: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -121,6 +125,9 @@ def parse_truth(document: Any, source: str) -> Truth:
     boxes = box_ops.xywh_to_xyxy(xywh)
     _check_inside(boxes, sizes[image], objects)
     areas = objects.floats("area", np.nan)
+    if (areas < 0).any():
+        n = int(np.argmax(areas < 0))
+        raise objects.error(n, f"'area' is {areas[n]:g}, expected at least 0")
     crowd = objects.integers("iscrowd", 0) != 0
     return Truth(
         source=source,
@@ -128,7 +135,7 @@ def parse_truth(document: Any, source: str) -> Truth:
         file_names=tuple(images.texts("file_name", "")),
         sizes=sizes,
         category_ids=category_ids,
-        category_names=tuple(categories.texts("name", None)),
+        category_names=categories.names(),
         ids=objects.ids(),
         image=image,
         category=objects.positions("category_id", category_ids, "categories"),
@@ -137,7 +144,48 @@ def parse_truth(document: Any, source: str) -> Truth:
         box_areas=box_areas,
         crowd=crowd,
         ignore=crowd | (objects.integers("ignore", 0) != 0),
+        images=_image_folder(document),
     )
+
+
+def _image_folder(document: dict[str, Any]) -> str:
+    info = document.get("info")
+    folder = info.get("images", "") if isinstance(info, dict) else ""
+    return folder if isinstance(folder, str) else ""
+
+
+def select(truth: Truth, images: Sequence[int] | Ints) -> Truth:
+    """The truth of some images, given by position, in that order."""
+    images = np.asarray(images, np.int64)
+    place = np.full(len(truth.image_ids), -1)
+    place[images] = np.arange(len(images))
+    kept = place[truth.image] >= 0
+    of_object = ("ids", "image", "category", "boxes", "areas", "box_areas", "crowd", "ignore")
+    parts = {name: getattr(truth, name)[kept] for name in of_object}
+    return replace(
+        truth,
+        **parts | {"image": place[parts["image"]]},
+        image_ids=truth.image_ids[images],
+        file_names=tuple(truth.file_names[n] for n in images),
+        sizes=truth.sizes[images],
+    )
+
+
+def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
+    """Read the splits of one dataset, which must agree on their categories."""
+    splits = [read_truth(path) for path in paths]
+    for split in splits[1:]:
+        check_categories(split, splits[0].category_names, splits[0].source)
+    return splits
+
+
+def check_categories(truth: Truth, names: Sequence[str], source: str) -> None:
+    """Raise an InputError unless the truth has just these categories, in this order."""
+    if truth.category_names != tuple(names):
+        raise InputError(
+            f"{truth.source}: its categories are {', '.join(truth.category_names)}; "
+            f"those of {source} are {', '.join(names)}"
+        )
 
 
 def read_results(path: str | Path, truth: Truth) -> Results:
@@ -178,6 +226,7 @@ def truth_document(truth: Truth) -> dict[str, Any]:
     """The COCO document of a truth: what `parse_truth` reads."""
     xywh = box_ops.xyxy_to_xywh(truth.boxes).tolist()
     return {
+        "info": {"images": truth.images},
         "images": [
             {"id": int(i), "file_name": name, "width": int(width), "height": int(height)}
             for i, name, (width, height) in zip(
@@ -213,6 +262,11 @@ def results_document(truth: Truth, results: Results) -> list[dict[str, Any]]:
         **{name: np.asarray(values).tolist() for name, values in results.extra.items()},
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def write_truth(path: str | Path, truth: Truth, images: str | Path) -> None:
+    """Write a truth as COCO JSON that names the folder of its images."""
+    write_json(path, truth_document(replace(truth, images=str(images))))
 
 
 def write_results(path: str | Path, truth: Truth, results: Results) -> None:
@@ -260,16 +314,25 @@ class _Table:
     def integers(self, key: str, default: int | None) -> Ints:
         """[N] whole numbers."""
         values = self.column(key, default)
+        kind = "a whole number below 2^63"
         if set(map(type, values)) - {int}:
-            self._check(key, values, _is_whole, "a whole number")
-        return np.array(values, np.int64).reshape(-1)
+            self._check(key, values, _is_whole, kind)
+        try:
+            return np.array(values, np.int64).reshape(-1)
+        except OverflowError:
+            self._check(key, values, _is_whole, kind)
+            raise
 
     def floats(self, key: str, default: float | None) -> Floats:
         """[N] numbers; NaN only where it is the default."""
         values = self.column(key, default)
         if set(map(type, values)) - {int, float}:
             self._check(key, values, _is_number, "a number")
-        array = np.array(values, np.float64).reshape(-1)
+        try:
+            array = np.array(values, np.float64).reshape(-1)
+        except OverflowError:
+            self._check(key, values, _is_number, "a number")
+            raise
         if not np.isfinite(array).all():
             self._check(key, values, lambda v: v is default or np.isfinite(v), "a finite number")
         return array
@@ -279,6 +342,14 @@ class _Table:
         values = self.column(key, default)
         self._check(key, values, lambda value: isinstance(value, str), "a text")
         return values
+
+    def names(self) -> tuple[str, ...]:
+        """N names, each once: metrics are told by name."""
+        names = self.texts("name", None)
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                raise self.error(n, f"name '{name}' is there twice")
+        return tuple(names)
 
     def ids(self) -> Ints:
         """[N] ids, each once."""
@@ -311,12 +382,14 @@ class _Table:
         """[N, 4] of xywh with finite corners and sides that are not negative."""
         values = self.column("bbox", None)
         try:
-            array = np.array(values, np.float64).reshape(-1, 4)
-            assert len(array) == len(values)
-        except (ValueError, TypeError, AssertionError):
+            array = np.array(values)
+            if values and (array.shape != (len(values), 4) or array.dtype.kind not in "biuf"):
+                raise ValueError("not a table of numbers")
+            array = array.astype(np.float64).reshape(-1, 4)
+        except ValueError:
             self._check("bbox", values, _is_box, "four numbers x, y, width, height")
             raise
-        bad = ~np.isfinite(array).all(axis=1) | (array[:, 2:] < 0).any(axis=1)
+        bad = ~(np.abs(array) < LARGEST).all(axis=1) | (array[:, 2:] < 0).any(axis=1)
         if bad.any():
             n = int(np.flatnonzero(bad)[0])
             raise self.error(
@@ -353,11 +426,12 @@ def _check_inside(boxes: Floats, sizes: Ints, objects: _Table) -> None:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return whole and abs(value) < LIMIT
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < LIMIT)
 
 
 def _is_box(value: Any) -> bool:

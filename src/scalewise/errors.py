@@ -1,7 +1,8 @@
 """A user's mistake, told in one sentence."""
 
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -11,6 +12,18 @@ class InputError(ValueError):
     The message says what was expected, what came, where, and the choices. Our own
     invariants are asserts; this is for files, parameters and arguments.
     """
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a stage's `main` with the command line's arguments; a user's mistake ends in one line."""
+    arguments = sys.argv[1:]
+    with told_plainly():
+        try:
+            inspect.signature(main).bind(*arguments)
+        except TypeError as error:
+            names = " ".join(inspect.signature(main).parameters)
+            raise InputError(f"usage: {sys.argv[0]} {names} ({error})") from None
+        main(*arguments)
 
 
 @contextmanager

@@ -4,12 +4,16 @@ import json
 import math
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalewise.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRIC_DIGITS = 6  # finer digits differ between machines and say nothing
 
@@ -55,9 +59,9 @@ def read_json(path: str | Path) -> Any:
         return json.loads(data)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
-    except ValueError as error:  # JSON and text encoding errors
+    except (ValueError, RecursionError) as error:  # JSON and text encoding, or too deep
         raise InputError(f"{path}: expected JSON, but {error}") from None
 
 
@@ -69,7 +73,8 @@ def write_metrics(path: str | Path, metrics: Mapping[str, Any]) -> None:
         metrics: numbers, or mappings of them; None and NaN entries are left out.
     """
     with replacing(path) as scratch:
-        scratch.write_text(json.dumps(_defined(metrics), sort_keys=True, indent=2) + "\n")
+        text = json.dumps(_defined(metrics), sort_keys=True, indent=2, allow_nan=False)
+        scratch.write_text(text + "\n")
 
 
 def _defined(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,10 +83,14 @@ def _defined(metrics: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping):
             if inner := _defined(value):
                 kept[name] = inner
-        elif value is None or (isinstance(value, float) and math.isnan(value)):
-            continue
         elif isinstance(value, str | bool | int):
             kept[name] = value
-        else:
+        elif value is not None and not math.isnan(value):
             kept[name] = round(float(value), METRIC_DIGITS)
     return kept
+
+
+def write_table(path: str | Path, table: "pd.DataFrame") -> None:
+    """Write a table as CSV with six significant digits; what is not defined stays empty."""
+    with replacing(path) as scratch:
+        table.to_csv(scratch, index=False, float_format="%.6g")

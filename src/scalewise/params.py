@@ -21,9 +21,11 @@ R = TypeVar("R", bound="Record")
 
 
 class Record(BaseModel):
-    """A section of params.yaml: frozen; unknown keys and loose types are refused."""
+    """A section of params.yaml: frozen; unknown keys, loose types and NaN are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 def read(section: str, record: type[R], path: str | Path = PARAMS) -> R:
@@ -39,6 +41,8 @@ def read(section: str, record: type[R], path: str | Path = PARAMS) -> R:
             the message names every offending key and the choices.
     """
     values = _sections(Path(path))
+    if isinstance(values, dict):
+        _check_sections(values, path)
     for name in section.split("."):
         if not isinstance(values, dict) or name not in values:
             raise InputError(f"{path}: section '{section}' is missing{_hint(name, values)}")
@@ -46,13 +50,44 @@ def read(section: str, record: type[R], path: str | Path = PARAMS) -> R:
     return parse(record, values, f"{path}: {section}")
 
 
+def detectors(path: str | Path = PARAMS) -> tuple[str, ...]:
+    """The list `detectors`: names of what is diagnosed, each once, at least one."""
+    values = _sections(Path(path))
+    names = values.get("detectors") if isinstance(values, dict) else None
+    if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
+        raise InputError(f"{path}: detectors: expected a list of names, each once, got {names!r}")
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise InputError(f"{path}: detectors: expected names, got {wrong[0]!r}")
+    return tuple(names)
+
+
+def known_sections() -> set[str]:
+    """Names a section may have: those of modules with a record, and two of no single module."""
+    files = Path(__file__).parent.rglob("*.py")
+    modules = {path.stem for path in files if "(Record)" in path.read_text()}
+    return modules | {"detectors", "evaluation"}
+
+
+def _check_sections(values: dict[str, Any], path: str | Path) -> None:
+    for name in values.keys() - known_sections():
+        close = get_close_matches(str(name), known_sections(), n=1)
+        meant = f"; did you mean '{close[0]}'?" if close else ""
+        raise InputError(f"{path}: unknown section '{name}': no module has this name{meant}")
+
+
 def parse(record: type[R], values: Any, where: str) -> R:
     """Check plain values against a record; `where` starts each message."""
     if not isinstance(values, dict):
         raise InputError(f"{where}: expected {_names(record)}, got {values!r}")
     try:
+        text = json.dumps(values)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: expected numbers, texts, lists and mappings ({error}); quote dates"
+        ) from None
+    try:
         # JSON mode is strict about scalars ('3' is no number) and takes lists for tuples.
-        return record.model_validate_json(json.dumps(values), strict=True)
+        return record.model_validate_json(text, strict=True)
     except ValidationError as error:
         lines = [_line(record, problem, where) for problem in error.errors()]
         raise InputError("\n".join(lines)) from None
@@ -61,9 +96,9 @@ def parse(record: type[R], values: Any, where: str) -> R:
 def _sections(path: Path) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except YAMLError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    except (YAMLError, ValueError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -106,7 +141,7 @@ def _names(record: type[BaseModel]) -> str:
 
 
 def _hint(name: str, known: Any) -> str:
-    names = [str(key) for key in known] if known else []
+    names = list(map(str, known)) if isinstance(known, dict | list) else []
     close = get_close_matches(name, names, n=1)
     meant = f"; did you mean '{close[0]}'?" if close else ""
     return f"{meant} (choices: {', '.join(names)})" if names else meant

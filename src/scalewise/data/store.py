@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,8 @@ from scalewise.errors import InputError
 from scalewise.files import replacing
 
 Pixels = NDArray[np.uint8]
+# What PIL raises on damaged files of its many formats.
+UNREADABLE = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 
 def pack(path: str | Path, members: Iterable[tuple[str, bytes]]) -> None:
@@ -31,9 +34,10 @@ def pack(path: str | Path, members: Iterable[tuple[str, bytes]]) -> None:
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """[H, W] or [H, W, 3] uint8 to PNG bytes; fast rather than small."""
+    """[H, W] or [H, W, 3] uint8 to PNG bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    # Looking for runs only is faster and smaller here: noise holds no longer repeats.
+    Image.fromarray(pixels).save(buffer, "PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 
@@ -44,15 +48,45 @@ class Store:
         self.folder = Path(folder)
         self.archive = self.folder / "images.tar"
         self.directory = self.folder / "images"
-        self._spans: dict[str, tuple[int, int]] = {}
+        self._spans: dict[str, tuple[int, int]] | None = None
         if self.archive.is_file():
             self._spans = _spans(self.archive)
         elif not self.directory.is_dir():
             raise InputError(f"{self.folder}: expected images.tar or a folder images/ there")
 
+    def files(self) -> list[Path]:
+        """What is on disk: the archive, or every file of the folder."""
+        if self._spans is not None:
+            return [self.archive]
+        return sorted(path for path in self.directory.rglob("*") if path.is_file())
+
+    @classmethod
+    def over(cls, path: str | Path) -> "Store":
+        """The images of any uncompressed tar, dataset folder or plain folder of images.
+
+        Raises:
+            InputError: there is neither a file nor a folder, or the file is no such tar.
+        """
+        path, store = Path(path), cls.__new__(cls)
+        if (path / "images.tar").is_file() or (path / "images").is_dir():
+            return cls(path)
+        if not path.exists():
+            raise InputError(f"{path}: expected a folder of images or a tar, found nothing")
+        store.folder = store.archive = store.directory = path
+        store._spans = _spans(path) if path.is_file() else None
+        return store
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that have no image here."""
+        if self._spans is not None:
+            return [name for name in names if name not in self._spans]
+        return [name for name in names if not (self.directory / name).is_file()]
+
     def bytes_of(self, name: str) -> bytes:
         """The encoded image called `name`."""
-        if self._spans:
+        if not name:
+            raise InputError(f"{self.folder}: an image's record has no file_name")
+        if self._spans is not None:
             if name not in self._spans:
                 raise InputError(f"{self.archive}: no image '{name}' among {len(self._spans):,}")
             start, size = self._spans[name]
@@ -61,17 +95,22 @@ class Store:
                 return file.read(size)
         try:
             return (self.directory / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{self.directory / name}: {error.strerror}") from None
+        except (OSError, ValueError) as error:  # names with a null or half a character
+            raise InputError(
+                f"{self.directory}: image {name!r}: {getattr(error, 'strerror', error)}"
+            ) from None
 
     def pixels(self, name: str, mode: str = "RGB") -> Pixels:
-        """Decode one image: [H, W, 3] for mode RGB, [H, W] for L."""
+        """Decode one image: [H, W, 3] for mode RGB, [H, W] for L; transparency is dropped."""
         data = self.bytes_of(name)
         try:
             with Image.open(io.BytesIO(data)) as image:
+                image.info.pop("transparency", None)  # some kinds warn on conversion
+                if image.mode in {"I", "F"} or image.mode.startswith("I;"):
+                    raise ValueError(f"mode {image.mode}, expected 8 bits a channel")
                 return np.asarray(image.convert(mode))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            where = self.archive if self._spans else self.directory
+        except UNREADABLE as error:
+            where = self.directory if self._spans is None else self.archive
             raise InputError(f"{where}: image '{name}' cannot be decoded ({error})") from None
 
     def many(self, names: Iterable[str], mode: str = "RGB") -> list[Pixels]:
@@ -84,6 +123,6 @@ def _spans(archive: Path) -> dict[str, tuple[int, int]]:
     """Offset and size of each file in a tar."""
     try:
         with tarfile.open(archive, "r:") as tar:
-            return {m.name: (m.offset_data, m.size) for m in tar if m.isfile()}
+            return {m.name.removeprefix("./"): (m.offset_data, m.size) for m in tar if m.isfile()}
     except (tarfile.TarError, OSError) as error:
         raise InputError(f"{archive}: not a readable tar archive ({error})") from None

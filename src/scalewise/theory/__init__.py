@@ -1,0 +1,1 @@
+"""The theory that runs: loss identities, receptive fields, cost."""

@@ -1,0 +1,47 @@
+"""theory: identities of the losses, receptive fields, cost; checked, and joined to the models."""
+
+from pathlib import Path
+
+from scalewise import checkpoint, coco, params
+from scalewise.data import tensors
+from scalewise.data.store import Store
+from scalewise.errors import run
+from scalewise.files import write_metrics, write_table
+from scalewise.report import fields, style, theory
+from scalewise.theory import cost, effective_field, examples, receptive_field
+
+PLOTS = Path("plots")
+
+
+def main(*names: str) -> None:
+    """Read models/<name>.pt and their images, write metrics/theory.json and the pictures."""
+    rules = params.read("effective_field", effective_field.Parameters)
+    tables = examples.tables()
+    for name, figure in theory.draw(tables):
+        style.save(figure, PLOTS / "theory" / f"{name}.png")
+    costs, found = {}, {}
+    for name in names:
+        net, sections, categories = checkpoint.restore(f"models/{name}.pt", name)
+        size = (sections[name].image_size,) * 2
+        costs[name] = vars(cost.count(net, size))
+        layers = receptive_field.table(receptive_field.trace(net, size))
+        write_table(PLOTS / name / "layers.csv", layers)
+        if "anchors" in sections:
+            folder = Path("data") / sections[name].dataset
+            truth = coco.read_truth(folder / "val.json")
+            some = coco.select(truth, list(range(min(rules.images, len(truth.image_ids)))))
+            images = tensors.load(some, Store(folder), size[0]).images
+            levels = effective_field.of_detector(
+                name, net, sections, len(categories), images, rules.seed
+            )
+            found[name] = effective_field.metrics(levels, rules.share)
+            views = [fields.LevelField(**effective_field.outline(v, rules.share)) for v in levels]
+            style.save(fields.against_anchors(views, rules.share), PLOTS / name / "fields.png")
+    write_metrics(
+        "metrics/theory.json", {**examples.metrics(tables), "cost": costs, "field": found}
+    )
+    print("theory:", costs)
+
+
+if __name__ == "__main__":
+    run(main)

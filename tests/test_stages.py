@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,21 @@ def test_running_again_gives_the_same_bytes(project):
     done(project, "predict", "multiscale")
     for name, content in before.items():
         assert (project / name).read_bytes() == content, name
+
+
+def test_a_killed_training_goes_on_where_it_was(project):
+    change(project, "multiscale.training.epochs", 30)
+    done(project, "train", "multiscale")
+    unbroken = (project / "models/multiscale.pt").read_bytes()
+    command = [sys.executable, "stages/train.py", "multiscale"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=project, env=env, stdout=subprocess.DEVNULL) as training:
+        while not list(project.glob(".scratch/multiscale-*.pt")) and training.poll() is None:
+            time.sleep(0.01)
+        training.kill()
+    assert "going on after epoch" in done(project, "train", "multiscale")
+    assert (project / "models/multiscale.pt").read_bytes() == unbroken
+    assert not list(project.glob(".scratch/*"))
 
 
 def test_two_processes_train_like_one(project):

@@ -87,7 +87,7 @@ def test_bad_parameters_are_named(values, message):
 
 
 def test_study_by_hand(document):
-    """b.png is 30x40, so a 40 px input leaves it as it is; its ignored object takes no part."""
+    """b.png is 30x40, so a 48 px input enlarges it by 48 / 40; its ignored object takes no part."""
     truth = coco.parse_truth(document, "truth.json")
     scales = Scales(names=("small", "large"), bounds=(4,))
     study = anchors.study(anchors.Parameters(scales=ONE), truth, scales, 48)

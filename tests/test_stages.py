@@ -25,6 +25,17 @@ LOOK = {"side": [8, 40], "objects": [1, 4]}
 SCHEDULE = {"epochs": 2, "batch_size": 4}
 
 
+DIAGNOSIS = (
+    "average_precision",
+    "tide",
+    "calibration",
+    "levels",
+    "intervals",
+    "recalibrate",
+    "gallery",
+)
+
+
 def make_project(folder: Path) -> Path:
     """A project with the real code and stages, and parameters of a smoke run."""
     values = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
@@ -75,20 +86,7 @@ def finished(tmp_path_factory) -> Path:
     project = make_project(tmp_path_factory.mktemp("project"))
     done(project, "prepare", "shapes")
     done(project, "anchors", "shapes", "64")
-    for stage in (
-        "train",
-        "losses",
-        "features",
-        "predict",
-        "average_precision",
-        "tide",
-        "calibration",
-        "levels",
-        "intervals",
-        "recalibrate",
-        "gallery",
-        "theory",
-    ):
+    for stage in ("train", "losses", "features", "predict", *DIAGNOSIS, "theory"):
         done(project, stage, "multiscale")
     done(project, "report")
     return project
@@ -210,16 +208,7 @@ def test_a_dataset_of_another_origin_takes_the_place_of_shapes(project):
         }
         (folder / f"{split}.json").write_text(json.dumps(document))
     change(project, "multiscale.dataset", "mine")
-    for stage in (
-        "train",
-        "features",
-        "predict",
-        "average_precision",
-        "tide",
-        "calibration",
-        "levels",
-        "gallery",
-    ):
+    for stage in ("train", "features", "predict", *DIAGNOSIS):
         done(project, stage, "multiscale")
     found = json.loads((project / "predictions/multiscale/test.json").read_text())
     assert {record["image_id"] for record in found} <= {95, 96, 97}
@@ -228,7 +217,7 @@ def test_a_dataset_of_another_origin_takes_the_place_of_shapes(project):
 
 def test_empty_results_are_a_detector_that_found_nothing(project):
     (project / "predictions/multiscale/test.json").write_text("[]")
-    for stage in ("average_precision", "tide", "calibration", "levels", "gallery"):
+    for stage in DIAGNOSIS:
         done(project, stage, "multiscale")
     folder = project / "metrics" / "multiscale"
     assert json.loads((folder / "average_precision.json").read_text())["AP"] == 0

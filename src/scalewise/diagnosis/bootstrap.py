@@ -36,6 +36,7 @@ from scalewise.diagnosis.calibration_measures import bin_of
 from scalewise.diagnosis.matching import COCO_IOUS, Matching
 from scalewise.diagnosis.resampled_curves import Runs, Weights, counts, mean_ap, runs_of
 from scalewise.params import Record
+from scalewise.progress import Step, silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,12 +143,13 @@ def _calibration(
     return {"errors": errors, "counts": number}
 
 
-def samples(prepared: Prepared, drawn: Weights) -> "pd.DataFrame":
+def samples(prepared: Prepared, drawn: Weights, step: Step = silent) -> "pd.DataFrame":
     """Every statistic for each column of weights.
 
     Args:
         prepared: from `prepare`.
         drawn: [I, 1 + B] from `weights`.
+        step: is told of each block of resamples before it is counted.
 
     Returns:
         1 + B rows, first the data as they are, then the resamples; columns AP, AP50, AP75 and
@@ -157,9 +159,17 @@ def samples(prepared: Prepared, drawn: Weights) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    blocks = (drawn[:, at : at + BLOCK] for at in range(0, drawn.shape[1], BLOCK))
-    tables = [pd.DataFrame(_measured(prepared, np.ascontiguousarray(b))) for b in blocks]
+    tables = []
+    for at in blocks(drawn.shape[1] - 1):
+        step(f"resampling the images, {at:,} of {drawn.shape[1] - 1:,}")
+        block = np.ascontiguousarray(drawn[:, at : at + BLOCK])
+        tables.append(pd.DataFrame(_measured(prepared, block)))
     return pd.concat(tables, ignore_index=True)
+
+
+def blocks(resamples: int) -> range:
+    """Where each block of columns begins; the data as they are come before the resamples."""
+    return range(0, 1 + resamples, BLOCK)
 
 
 def _measured(prepared: Prepared, block: Weights) -> dict[str, Floats]:

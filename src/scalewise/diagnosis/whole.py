@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from math import isnan
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from scalewise.coco import Results, Truth
 from scalewise.diagnosis import average_precision, bootstrap, calibration, tide
@@ -19,8 +17,6 @@ from scalewise.scales import Scales
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BLOCK = bootstrap.BLOCK  # resamples between two signs of life
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,9 @@ class Measured:
 
     def intervals(self) -> dict[str, Any]:
         """`low` and `high` of each statistic, by the parts of its name: `tide`, `small`, `Cls`."""
-        nested: dict[str, Any] = {}
-        for name, ends in bootstrap.intervals(self.samples, self.level).items():
-            *path, last = name.split(".")
-            if not np.isnan(ends["low"]):  # what no resample leaves defined
-                reduce(lambda at, part: at.setdefault(part, {}), path, nested)[last] = ends
-        return nested
+        found = bootstrap.intervals(self.samples, self.level)
+        # NaN is what no resample leaves defined.
+        return bootstrap.nested({k: ends for k, ends in found.items() if not isnan(ends["low"])})
 
     @property
     def level(self) -> float:
@@ -83,7 +76,7 @@ class Measured:
 
 def steps(rules: Rules) -> int:
     """How many steps `measure` tells of."""
-    return 2 + len(_blocks(rules))
+    return 2 + len(bootstrap.blocks(rules.bootstrap.resamples))
 
 
 def measure(truth: Truth, results: Results, rules: Rules, step: Step = silent) -> Measured:
@@ -119,17 +112,6 @@ def measure(truth: Truth, results: Results, rules: Rules, step: Step = silent) -
 
 
 def _samples(matching: Matching, rules: Rules, step: Step) -> "pd.DataFrame":
-    import pandas as pd
-
     prepared = bootstrap.prepare(matching, rules.tide, rules.calibration)
     drawn = bootstrap.weights(len(matching.truth.image_ids), rules.bootstrap)
-    tables = []
-    for at in _blocks(rules):
-        step(f"resampling the images, {at:,} of {rules.bootstrap.resamples:,}")
-        part = np.ascontiguousarray(drawn[:, at : at + BLOCK])
-        tables.append(bootstrap.samples(prepared, part))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _blocks(rules: Rules) -> range:
-    return range(0, 1 + rules.bootstrap.resamples, BLOCK)  # the data as they are come first
+    return bootstrap.samples(prepared, drawn, step)

@@ -4,7 +4,7 @@ The only place that knows COCO's xywh boxes and ids; inside, boxes are xyxy pixe
 and categories are positions 0..I-1 and 0..C-1. Format: https://cocodataset.org/#format-data
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalewise import boxes as box_ops
+from scalewise import records
 from scalewise.errors import InputError
 from scalewise.files import read_json, write_json
+from scalewise.records import Bools, Floats, Ints, Table, kind
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
-LARGEST = 1e9  # pixels: beyond, areas and right edges lose their digits
-LIMIT = 2**63  # whole numbers are kept in 64 bits
 STANDARD_RESULT_KEYS = frozenset({"image_id", "category_id", "bbox", "score", "segmentation"})
 
 
@@ -109,31 +105,23 @@ def read_truth(path: str | Path) -> Truth:
 
 def parse_truth(document: Any, source: str) -> Truth:
     """Check a COCO truth document that is in memory; see `read_truth`."""
-    if not isinstance(document, dict):
-        raise InputError(
-            f"{source}: expected a COCO object with images, annotations and "
-            f"categories, got {_kind(document)}"
-        )
-    images = _Table(document, "images", source)
-    categories = _Table(document, "categories", source)
-    objects = _Table(document, "annotations", source)
-    image_ids, category_ids = images.ids(), categories.ids()
-    sizes = np.stack([images.integers("width", 0), images.integers("height", 0)], axis=1)
+    document = records.as_object(document, source, "images, annotations and categories")
+    images = records.images(document, source)
+    categories = Table(document, "categories", source)
+    objects = Table(document, "annotations", source)
+    category_ids = categories.ids()
     xywh = objects.boxes()
-    image = objects.positions("image_id", image_ids, "images")
+    image = objects.positions("image_id", images["image_ids"], "images")
     box_areas = xywh[:, 2] * xywh[:, 3]
     boxes = box_ops.xywh_to_xyxy(xywh)
-    _check_inside(boxes, sizes[image], objects)
+    _check_inside(boxes, images["sizes"][image], objects)
     areas = objects.floats("area", np.nan)
     if (areas < 0).any():
         n = int(np.argmax(areas < 0))
         raise objects.error(n, f"'area' is {areas[n]:g}, expected at least 0")
     crowd = objects.integers("iscrowd", 0) != 0
     return Truth(
-        source=source,
-        image_ids=image_ids,
-        file_names=tuple(images.texts("file_name", "")),
-        sizes=sizes,
+        **images,
         category_ids=category_ids,
         category_names=categories.names(),
         ids=objects.ids(),
@@ -144,14 +132,7 @@ def parse_truth(document: Any, source: str) -> Truth:
         box_areas=box_areas,
         crowd=crowd,
         ignore=crowd | (objects.integers("ignore", 0) != 0),
-        images=_image_folder(document),
     )
-
-
-def _image_folder(document: dict[str, Any]) -> str:
-    info = document.get("info")
-    folder = info.get("images", "") if isinstance(info, dict) else ""
-    return folder if isinstance(folder, str) else ""
 
 
 def select(truth: Truth, images: Sequence[int] | Ints) -> Truth:
@@ -205,9 +186,9 @@ def parse_results(document: Any, truth: Truth, source: str) -> Results:
     if not isinstance(document, list):
         raise InputError(
             f"{source}: expected a list of detections with image_id, category_id, "
-            f"bbox and score, got {_kind(document)}"
+            f"bbox and score, got {kind(document)}"
         )
-    table = _Table({"results": document}, "results", source)
+    table = Table({"results": document}, "results", source)
     xywh = table.boxes()
     return Results(
         source=source,
@@ -218,7 +199,7 @@ def parse_results(document: Any, truth: Truth, source: str) -> Results:
         boxes=box_ops.xywh_to_xyxy(xywh),
         areas=xywh[:, 2] * xywh[:, 3],
         scores=table.floats("score", None),
-        extra=table.shared_extra(),
+        extra=table.shared_extra(STANDARD_RESULT_KEYS),
     )
 
 
@@ -227,12 +208,7 @@ def truth_document(truth: Truth) -> dict[str, Any]:
     xywh = box_ops.xyxy_to_xywh(truth.boxes).tolist()
     return {
         "info": {"images": truth.images},
-        "images": [
-            {"id": int(i), "file_name": name, "width": int(width), "height": int(height)}
-            for i, name, (width, height) in zip(
-                truth.image_ids, truth.file_names, truth.sizes, strict=True
-            )
-        ],
+        "images": records.image_records(truth.image_ids, truth.file_names, truth.sizes),
         "categories": [
             {"id": int(i), "name": name}
             for i, name in zip(truth.category_ids, truth.category_names, strict=True)
@@ -274,144 +250,7 @@ def write_results(path: str | Path, truth: Truth, results: Results) -> None:
     write_json(path, results_document(truth, results))
 
 
-class _Table:
-    """One list of records of a COCO file, read column by column."""
-
-    def __init__(self, document: Mapping[str, Any], name: str, source: str) -> None:
-        if name not in document:
-            raise InputError(f"{source}: '{name}' is missing; found: {', '.join(document)}")
-        records = document[name]
-        if not isinstance(records, list):
-            raise InputError(f"{source}: '{name}' is {_kind(records)}, expected a list")
-        self.records: Sequence[dict[str, Any]] = records
-        self.where = f"{source}: {name}"
-        for n, record in enumerate(records):
-            if not isinstance(record, dict):
-                raise self.error(n, f"expected an object, got {_kind(record)}")
-
-    def error(self, n: int, problem: str) -> InputError:
-        """An error that names record `n` by its position and, where it has them, its ids."""
-        record = self.records[n]
-        keys = [key for key in ("id", "image_id") if isinstance(record, dict) and key in record]
-        named = ", ".join(f"{key} {record[key]!r}" for key in keys)
-        return InputError(f"{self.where}[{n}]{f' ({named})' if named else ''}: {problem}")
-
-    def column(self, key: str, default: Any) -> list[Any]:
-        """Every record's `key`; `default` None makes it required."""
-        if default is not None:
-            return [record.get(key, default) for record in self.records]
-        try:
-            return [record[key] for record in self.records]
-        except KeyError:
-            n = next(n for n, record in enumerate(self.records) if key not in record)
-            raise self.error(n, f"'{key}' is missing") from None
-
-    def _check(self, key: str, values: list[Any], valid: Callable[[Any], bool], kind: str) -> None:
-        for n, value in enumerate(values):
-            if not valid(value):
-                raise self.error(n, f"'{key}' is {value!r}, expected {kind}")
-
-    def integers(self, key: str, default: int | None) -> Ints:
-        """[N] whole numbers."""
-        values = self.column(key, default)
-        kind = "a whole number below 2^63"
-        if set(map(type, values)) - {int}:
-            self._check(key, values, _is_whole, kind)
-        try:
-            return np.array(values, np.int64).reshape(-1)
-        except OverflowError:
-            self._check(key, values, _is_whole, kind)
-            raise
-
-    def floats(self, key: str, default: float | None) -> Floats:
-        """[N] numbers; NaN only where it is the default."""
-        values = self.column(key, default)
-        if set(map(type, values)) - {int, float}:
-            self._check(key, values, _is_number, "a number")
-        try:
-            array = np.array(values, np.float64).reshape(-1)
-        except OverflowError:
-            self._check(key, values, _is_number, "a number")
-            raise
-        if not np.isfinite(array).all():
-            self._check(key, values, lambda v: v is default or np.isfinite(v), "a finite number")
-        return array
-
-    def texts(self, key: str, default: str | None) -> list[str]:
-        """N strings."""
-        values = self.column(key, default)
-        self._check(key, values, lambda value: isinstance(value, str), "a text")
-        return values
-
-    def names(self) -> tuple[str, ...]:
-        """N names, each once: metrics are told by name."""
-        names = self.texts("name", None)
-        for n, name in enumerate(names):
-            if name in names[:n]:
-                raise self.error(n, f"name '{name}' is there twice")
-        return tuple(names)
-
-    def ids(self) -> Ints:
-        """[N] ids, each once."""
-        ids = self.integers("id", None)
-        _, first = np.unique(ids, return_index=True)
-        if len(first) < len(ids):
-            again = np.setdiff1d(np.arange(len(ids)), first)[0]
-            raise self.error(int(again), f"id {ids[again]} is there twice")
-        return ids
-
-    def positions(self, key: str, known: Ints, where: str) -> Ints:
-        """[N] positions of the records' `key` in `known`."""
-        ids = self.integers(key, None)
-        if not len(ids):
-            return ids
-        order = np.argsort(known)
-        spot = np.searchsorted(known, ids, sorter=order).clip(max=max(len(known) - 1, 0))
-        found = known[order[spot]] == ids if len(known) else np.zeros(len(ids), bool)
-        if not found.all():
-            n = int(np.flatnonzero(~found)[0])
-            count = int((~found).sum())
-            raise self.error(
-                n,
-                f"{key} {ids[n]} is not among the {where} ({count:,} of "
-                f"{len(ids):,} records; known: {_some(known)})",
-            )
-        return order[spot]
-
-    def boxes(self) -> Floats:
-        """[N, 4] of xywh with finite corners and sides that are not negative."""
-        values = self.column("bbox", None)
-        try:
-            array = np.array(values)
-            if values and (array.shape != (len(values), 4) or array.dtype.kind not in "biuf"):
-                raise ValueError("not a table of numbers")
-            array = array.astype(np.float64).reshape(-1, 4)
-        except ValueError:
-            self._check("bbox", values, _is_box, "four numbers x, y, width, height")
-            raise
-        bad = ~(np.abs(array) < LARGEST).all(axis=1) | (array[:, 2:] < 0).any(axis=1)
-        if bad.any():
-            n = int(np.flatnonzero(bad)[0])
-            raise self.error(
-                n,
-                f"bbox {values[n]} is not x, y, width, height with finite numbers "
-                f"and sides of at least 0 ({int(bad.sum()):,} such boxes)",
-            )
-        return array
-
-    def shared_extra(self) -> dict[str, NDArray[Any]]:
-        """Further scalar keys that every record has, each [N]."""
-        if not self.records:
-            return {}
-        extra = {}
-        for key in self.records[0].keys() - STANDARD_RESULT_KEYS:
-            values = [record.get(key) for record in self.records]
-            if all(isinstance(value, int | float | str) for value in values):
-                extra[key] = np.array(values)
-        return dict(sorted(extra.items()))
-
-
-def _check_inside(boxes: Floats, sizes: Ints, objects: _Table) -> None:
+def _check_inside(boxes: Floats, sizes: Ints, objects: Table) -> None:
     known = (sizes > 0).all(axis=1)
     outside = (boxes[:, :2] >= sizes).any(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
     outside &= known
@@ -423,26 +262,3 @@ def _check_inside(boxes: Floats, sizes: Ints, objects: _Table) -> None:
             f"bbox {objects.records[n]['bbox']} lies outside its image of "
             f"{width}x{height} pixels ({int(outside.sum()):,} such boxes)",
         )
-
-
-def _is_whole(value: Any) -> bool:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    return whole and abs(value) < LIMIT
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float) or (isinstance(value, int) and abs(value) < LIMIT)
-
-
-def _is_box(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 4 and all(map(_is_number, value))
-
-
-def _kind(value: Any) -> str:
-    names = {list: "a list", dict: "an object", str: "a text", type(None): "null"}
-    return names.get(type(value), repr(value))
-
-
-def _some(ids: Ints, most: int = 8) -> str:
-    shown = ", ".join(map(str, ids[:most]))
-    return f"{shown}, ... ({len(ids):,})" if len(ids) > most else shown or "none"

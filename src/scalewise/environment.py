@@ -2,7 +2,8 @@
 
 Never parameters, since a lock made on a GPU would be stale on a CPU. Read from the environment:
 `SCALEWISE_DEVICE` (auto, cpu, cuda), `SCALEWISE_PROCESSES` (how many take part in training),
-`SCALEWISE_WORKERS` (how many make data).
+`SCALEWISE_WORKERS` (how many make data), `SCALEWISE_DOWNLOADS` (folder of downloads, by default
+`.downloads`).
 """
 
 import os

@@ -61,11 +61,17 @@ def detectors(path: str | Path = PARAMS) -> tuple[str, ...]:
     return tuple(names)
 
 
+def plain(section: str, path: str | Path = PARAMS) -> Any:
+    """A section's values as they stand in the file, unchecked; None when it is absent."""
+    values = _sections(Path(path))
+    return values.get(section) if isinstance(values, dict) else None
+
+
 def known_sections() -> set[str]:
-    """Names a section may have: those of modules with a record, and two of no single module."""
+    """Names a section may have: those of modules with a record, and three of no single module."""
     files = Path(__file__).parent.rglob("*.py")
     modules = {path.stem for path in files if "(Record)" in path.read_text()}
-    return modules | {"detectors", "evaluation"}
+    return modules | {"detectors", "evaluation", "prediction"}
 
 
 def _check_sections(values: dict[str, Any], path: str | Path) -> None:

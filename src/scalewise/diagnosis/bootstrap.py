@@ -28,14 +28,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
+from scalewise import bootstrap
+from scalewise.bootstrap import Parameters
 from scalewise.coco import Floats, Ints
 from scalewise.diagnosis import calibration, tide
 from scalewise.diagnosis.calibration_measures import bin_of
 from scalewise.diagnosis.matching import COCO_IOUS, Matching
 from scalewise.diagnosis.resampled_curves import Runs, Weights, counts, mean_ap, runs_of
-from scalewise.params import Record
 from scalewise.progress import Step, silent
 
 if TYPE_CHECKING:
@@ -43,17 +43,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 BLOCK = 256  # resamples at once: bounds memory
-
-
-class Parameters(Record):
-    """Section `bootstrap` of params.yaml."""
-
-    resamples: int = Field(1000, ge=1)
-    """How many times the images are drawn anew."""
-    level: float = Field(0.95, gt=0, lt=1)
-    """Share of the cases in which an interval should hold the true value."""
-    seed: int = Field(0, ge=0)
-    """Start of the random numbers; the same for every detector, so that resamples pair."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +64,9 @@ class Prepared:
 
 def weights(images: int, parameters: Parameters) -> Weights:
     """[I, 1 + B], how often each image counts: once as the data are, then as drawn B times."""
-    rng = np.random.default_rng(parameters.seed)
-    drawn = rng.integers(0, images, (parameters.resamples, images))
-    drawn += np.arange(1, parameters.resamples + 1)[:, None] * images
-    every = np.append(np.arange(images), drawn)
-    counts = np.bincount(every, minlength=(1 + parameters.resamples) * images)
-    return np.ascontiguousarray(counts.reshape(-1, images).T, np.float32)
+    drawn = bootstrap.weights(images, parameters)
+    every = np.vstack([np.ones((1, images), np.int64), drawn])
+    return np.ascontiguousarray(every.T, np.float32)
 
 
 def prepare(

@@ -5,7 +5,7 @@ from pathlib import Path
 from scalewise import coco, params
 from scalewise.errors import InputError, run
 from scalewise.files import write_metrics
-from scalewise.models import anchors
+from scalewise.models import anchor_study, anchors
 from scalewise.report import anchors as picture
 from scalewise.report import style
 from scalewise.scales import Scales
@@ -19,7 +19,7 @@ def main(dataset: str, image_size: str) -> None:
     parameters = params.read("anchors", anchors.Parameters)
     scales = params.read("scales", Scales)
     truth = coco.read_truth(Path("data") / dataset / "train.json")
-    study = anchors.study(parameters, truth, scales, int(image_size))
+    study = anchor_study.study(parameters, truth, scales, int(image_size))
     metrics = study.metrics(scales.names)
     write_metrics("metrics/anchors.json", metrics)
     levels = {f"level {n}": sides for n, sides in enumerate(parameters.sides)}

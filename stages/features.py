@@ -11,12 +11,12 @@ from scalewise.scales import Scales
 
 def main(name: str) -> None:
     """Read models/<model>.pt and its dataset, draw plots/<model>/features.png."""
-    net, sections, _ = checkpoint.restore(f"models/{name}.pt", name)
-    folder = Path("data") / sections[name].dataset
+    trained = checkpoint.restore(f"models/{name}.pt", name)
+    folder = Path("data") / trained.parameters.dataset
     truth = coco.read_truth(folder / "test.json")
-    store, size = Store(folder), sections[name].image_size
+    store, size = Store(folder), trained.parameters.image_size
     views = [
-        features.FeatureView(**inspection.view(net, truth, store, size, scale, n))
+        features.FeatureView(**inspection.view(trained.net, truth, store, size, scale, n))
         for scale, n in inspection.typical_objects(truth, params.read("scales", Scales)).items()
     ]
     style.save(features.feature_maps(views), Path(f"plots/{name}/features.png"))

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from scalewise import checkpoint, coco, params, training
-from scalewise.data.store import Store
+from scalewise import checkpoint, params, training
 from scalewise.errors import run
+from scalewise.examples.images import check_same_categories
 from scalewise.files import write_json
 
 
@@ -13,23 +13,16 @@ def main(name: str) -> None:
     module = checkpoint.find_model(name)
     sections = {key: params.read(key, record) for key, record in module.SECTIONS.items()}
     schedule, folder = sections[name].training, Path("data") / sections[name].dataset
-    files = [folder / "train.json", folder / "val.json"]
-    train, val = coco.read_splits(files)
     fabric = training.fabric_for(schedule)
     fabric.launch()
-    store = Store(folder)
-    outcome = training.fit(
-        fabric,
-        module.build(sections, len(train.category_ids)),
-        module.examples(sections, train, store),
-        module.examples(sections, val, store),
-        schedule,
-        list(train.file_names),
-        Path(".scratch") / f"{name}-{training.digest(sections, [*files, *store.files()])}.pt",
-    )
+    train, val = (module.examples(sections, folder, split) for split in ("train", "val"))
+    check_same_categories(train, val)
+    net = checkpoint.fresh(module, sections, train)
+    key = training.digest(sections, [*train.files, *val.files])
+    outcome = training.fit(fabric, net, train, val, schedule, Path(f".scratch/{name}-{key}.pt"))
     if fabric.is_global_zero:
-        state = outcome.state
-        checkpoint.save(f"models/{name}.pt", name, sections, train.category_names, state)
+        kept = (outcome.state, outcome.snapshots)
+        checkpoint.save(f"models/{name}.pt", name, sections, train.categories, *kept)
         training.write_history(f"plots/{name}/history.csv", outcome.history)
         write_json(f"logs/train/{name}.json", outcome.log)
 

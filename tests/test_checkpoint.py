@@ -15,9 +15,9 @@ def saved(tmp_path):
         "multiscale": multiscale.Parameters(**SMALL),
         "anchors": anchors.Parameters(scales=((4.0,), (8.0,), (16.5,))),
     }
-    net = multiscale.build(sections, len(CLASSES))
+    net = multiscale.build(sections, CLASSES)
     path = tmp_path / "multiscale.pt"
-    checkpoint.save(path, "multiscale", sections, CLASSES, net.state_dict())
+    checkpoint.save(path, "multiscale", sections, CLASSES, net.state_dict(), {})
     return path, net, sections
 
 
@@ -28,8 +28,8 @@ def changed(path, **values):
 
 def test_a_model_comes_back_whole(saved):
     path, net, sections = saved
-    again, read, names = checkpoint.restore(path, "multiscale")
-    assert read == sections and names == CLASSES and not again.training
+    name, again, read, names, _ = checkpoint.restore(path, "multiscale")
+    assert name == "multiscale" and read == sections and names == CLASSES and not again.training
     image = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     for one, other in zip(net.eval()(image), again(image), strict=True):
         assert torch.equal(one, other)
@@ -38,7 +38,7 @@ def test_a_model_comes_back_whole(saved):
 def test_bytes_depend_on_the_value_alone(saved, tmp_path):
     path, net, sections = saved
     other = tmp_path / "other_name.pt"
-    checkpoint.save(other, "multiscale", sections, CLASSES, net.state_dict())
+    checkpoint.save(other, "multiscale", sections, CLASSES, net.state_dict(), {})
     assert other.read_bytes() == path.read_bytes()
 
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from scalewise import training
+from scalewise import environment, training
 from scalewise.errors import InputError
+from scalewise.examples.images import Examples
 from scalewise.schedule import Schedule
 
 ROWS = 24
@@ -34,13 +35,17 @@ def data(rows=ROWS):
     return {"x": x, "y": x @ torch.tensor([1.0, -2, 3, 0])}
 
 
+def split(rows=ROWS):
+    names = tuple(f"image {n}" for n in range(rows))
+    return Examples(names, ("y",), data(rows), ())
+
+
 def fit(scratch, model=None, **changes):
     values = {"epochs": 6, "batch_size": 8, "learning_rate": 0.1, "precision": "full", **changes}
     schedule = Schedule(**values)
     fabric = training.fabric_for(schedule)
     fabric.launch()
-    names = [f"image {n}" for n in range(ROWS)]
-    return training.fit(fabric, model or Line(), data(), data(9), schedule, names, scratch)
+    return training.fit(fabric, model or Line(), split(), split(9), schedule, scratch)
 
 
 @pytest.fixture
@@ -152,6 +157,83 @@ class LateNaN(Line):
 def test_a_validation_loss_that_is_not_finite_is_no_best_epoch(scratch):
     with pytest.raises(InputError, match="validation loss is not finite after epoch 1"):
         fit(scratch, LateNaN())
+
+
+class Measured(Line):
+    """Reports how far off it is, shows every example three times, and keeps what it said."""
+
+    MEASURES = ("off",)
+    copies = 3
+
+    def augment(self, batch, draws):
+        self.copy = [*getattr(self, "copy", []), batch["copy"].clone()]
+        return super().augment(batch, draws)
+
+    def loss(self, batch):
+        off = (self.layer(batch["x"])[:, 0] - batch["y"]).detach().abs().mean()
+        return {**super().loss(batch), "off": 1000 * off}
+
+    def snapshot(self, batch):
+        return {"said": self.layer(batch["x"])[:, 0]}
+
+
+def test_measures_are_reported_and_not_minimised(scratch):
+    kept, row = fit(scratch, Measured()).state, fit(scratch, Measured()).history[-1]
+    assert row["val_total"] == pytest.approx(row["val_square"] + row["val_weights"], abs=1e-5)
+    assert row["val_off"] > 1 and row["train_off"] > 1
+
+    class Silent(Measured):
+        MEASURES = ()
+
+        def loss(self, batch):
+            return {name: v for name, v in super().loss(batch).items() if name != "off"}
+
+    for name, value in fit(scratch, Silent()).state.items():
+        assert torch.equal(value, kept[name])
+
+
+def test_every_copy_of_every_example_is_shown_once_an_epoch(scratch):
+    model = Measured()
+    fit(scratch, model, epochs=1)
+    assert len(model.seen) == 9, "three copies of 24 examples in batches of 8"
+    seen = list(zip(torch.cat(model.seen).tolist(), torch.cat(model.copy).tolist(), strict=True))
+    expected = [(x, copy) for x in data()["x"][:, 0].tolist() for copy in range(3)]
+    assert sorted(seen) == sorted(expected)
+
+
+def test_what_it_said_is_kept_of_every_epoch_and_after_a_kill(scratch):
+    said = fit(scratch, Measured()).snapshots["said"]
+    assert said.shape == (6, training.SNAPSHOTS) and (said[0] != said[5]).all()
+
+    class Late(Measured):
+        def augment(self, batch, draws):
+            if len(self.seen) == 30:
+                raise Killed
+            return super().augment(batch, draws)
+
+    with pytest.raises(Killed):
+        fit(scratch, Late())
+    assert torch.equal(fit(scratch, Measured()).snapshots["said"], said)
+
+
+@pytest.mark.parametrize("precision", ["mixed", "full"])
+def test_mixed_precision_reaches_the_loss(scratch, precision, monkeypatch):
+    """Fabric leaves methods other than `forward` alone on one device."""
+    monkeypatch.setattr(environment, "has_fast_bfloat16", lambda device: True)
+    seen = set()
+
+    class Watched(Line):
+        def loss(self, batch):
+            seen.add(self.layer(batch["x"]).dtype)
+            return {name: value.float() for name, value in super().loss(batch).items()}
+
+    fit(scratch, Watched(), precision=precision, epochs=1)
+    assert seen == {torch.bfloat16 if precision == "mixed" else torch.float32}
+
+
+def test_a_constant_rate_stays(scratch):
+    rates = {row["learning_rate"] for row in fit(scratch, rate="constant").history}
+    assert rates == {0.1}
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])

@@ -7,8 +7,8 @@ import torch
 
 from scalewise import coco
 from scalewise.coco import Truth
-from scalewise.data import tensors
 from scalewise.data.store import Store
+from scalewise.examples import detection
 from scalewise.scales import Scales
 
 
@@ -42,7 +42,7 @@ def view(
         What `scalewise.report.features.FeatureView` takes: label, image [S, S, 3] (the input), box
         [4] xyxy pixels of it, and maps: mean absolute activation [h, w] of each level.
     """
-    split = tensors.load(coco.select(truth, [truth.image[n]]), store, size)
+    split = detection.load(coco.select(truth, [truth.image[n]]), store, size)
     maps = [level[0].float().abs().mean(dim=0).numpy() for level in detector.maps(split.images)]
     name, side = truth.category_names[truth.category[n]], truth.areas[n] ** 0.5
     return {

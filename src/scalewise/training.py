@@ -1,8 +1,12 @@
 """The one training loop, on Lightning Fabric (devices, precision, processes).
 
-A model offers `augment(batch, draws) -> batch` and `loss(batch) -> dict of weighted terms`; a
-split is a dict of tensors with one row an example, kept on the device. A step copies nothing
-back, so the loop never waits for the device before an epoch ends.
+A model offers `augment(batch, draws) -> batch` and `loss(batch) -> dict of weighted terms`, and may
+offer `MEASURES` (entries of that dict that are reported and not minimised), `copies` (how often an
+epoch shows each example, every time augmented anew; `batch["copy"]` counts them from 0) and
+`snapshot(batch) -> dict` (what to keep of a few validation examples after each epoch), and `draws`
+(how many uniform numbers `augment` gets for each example). A split is a
+dict of tensors with one row an example, kept on the device. A step copies nothing back, so the
+loop never waits for the device before an epoch ends.
 """
 
 import csv
@@ -10,7 +14,7 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,17 +23,18 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from scalewise import checkpoint, environment
 from scalewise.errors import InputError
+from scalewise.examples.images import Examples
 from scalewise.files import replacing
 from scalewise.schedule import Schedule
 
-Tensors = Mapping[str, Tensor]
 Row = dict[str, float]
-DRAWS = 8  # uniform numbers each example gets for its augmentation in each epoch
+SNAPSHOTS = 4  # validation examples that are followed through the epochs
+DRAWS = 16  # uniform numbers each example gets for its augmentation, where the model says nothing
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Progress:
     history: list[Row] = field(default_factory=list)
     best_loss: float = float("inf")
     best: dict[str, Tensor] = field(default_factory=dict)
+    snapshots: list[dict[str, Tensor]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,13 @@ class Outcome:
     Attributes:
         state: the weights of the epoch with the lowest validation loss.
         history: one row an epoch: epoch, learning_rate, train_<term>, val_<term>.
+        snapshots: name -> [epochs, ...] of what the model's `snapshot` gave; mostly empty.
         log: seconds, examples a second, device; differs from run to run.
     """
 
     state: dict[str, Tensor]
     history: list[Row]
+    snapshots: dict[str, Tensor]
     log: dict[str, Any]
 
 
@@ -82,10 +90,9 @@ def fabric_for(schedule: Schedule) -> Fabric:
 def fit(
     fabric: Fabric,
     model: nn.Module,
-    train: Tensors,
-    val: Tensors,
+    train: Examples,
+    val: Examples,
     schedule: Schedule,
-    names: list[str],
     scratch: Path,
 ) -> Outcome:
     """Train a model and keep its best epoch on the validation split.
@@ -93,10 +100,9 @@ def fit(
     Args:
         fabric: launched already.
         model: offers `augment` and `loss`.
-        train: tensors with one row an example.
-        val: the same for the validation split.
+        train: what to learn from.
+        val: what to select the best epoch on.
         schedule: epochs, rates, seed.
-        names: of the training examples, for messages.
         scratch: file that keeps the state after each epoch; an interrupted run goes on from it,
             and a finished one removes it. Its name must change with everything that matters.
 
@@ -104,8 +110,8 @@ def fit(
         InputError: a loss that is not finite, fewer examples than one batch, or a batch that the
             processes cannot share evenly.
     """
-    _check_counts(fabric, len(names), len(next(iter(val.values()))), schedule)
-    return _Training(fabric, model, train, val, schedule, names, scratch).run()
+    _check_counts(fabric, len(train.names), len(val.names), schedule)
+    return _Training(fabric, model, train, val, schedule, scratch).run()
 
 
 def _check_counts(fabric: Fabric, train: int, val: int, schedule: Schedule) -> None:
@@ -126,28 +132,23 @@ class _Training:
         self,
         fabric: Fabric,
         model: nn.Module,
-        train: Tensors,
-        val: Tensors,
+        train: Examples,
+        val: Examples,
         schedule: Schedule,
-        names: list[str],
         scratch: Path,
     ) -> None:
-        self.fabric, self.schedule, self.names, self.scratch = fabric, schedule, names, scratch
-        self.train = {name: value.to(fabric.device) for name, value in train.items()}
-        self.val = {name: value.to(fabric.device) for name, value in val.items()}
-        self.steps = len(names) // schedule.batch_size
+        self.fabric, self.schedule, self.scratch = fabric, schedule, scratch
+        self.names, self.val_count = train.names, len(val.names)
+        self.train = {name: value.to(fabric.device) for name, value in train.tensors.items()}
+        self.val = {name: value.to(fabric.device) for name, value in val.tensors.items()}
+        self.measures = frozenset(getattr(model, "MEASURES", ()))
+        self.draws = getattr(model, "draws", DRAWS)
+        self.shown = len(train.names) * getattr(model, "copies", 1)
+        self.steps = self.shown // schedule.batch_size
         self.plain = model
         self.model, self.optimizer = fabric.setup(model, _optimizer(model, schedule))
         self.model.mark_forward_method("loss")
-        total = self.steps * schedule.epochs
-        self.rate = OneCycleLR(
-            self.optimizer,
-            max_lr=schedule.learning_rate,
-            total_steps=total,
-            # One rising step alone is no ramp: OneCycleLR would divide by its length of 0.
-            pct_start=max(schedule.warmup, 1.5 / total) if total > 1 else schedule.warmup,
-            cycle_momentum=False,
-        )
+        self.rate = _rate(self.optimizer, schedule, self.steps * schedule.epochs)
         self.progress = Progress()
         self._resume()
 
@@ -172,7 +173,8 @@ class _Training:
             for state in self.scratch.parent.glob(f"{kept}-*.pt"):  # of changed runs too
                 state.unlink()
             self.scratch.unlink(missing_ok=True)
-        return Outcome(self.progress.best, self.progress.history, self._log(seconds, len(epochs)))
+        log = self._log(seconds, len(epochs))
+        return Outcome(self.progress.best, self.progress.history, self._snapshots(), log)
 
     def _train(self, epoch: int) -> Row:
         order, draws = self._shuffle(epoch)
@@ -180,10 +182,12 @@ class _Training:
         parts = []
         for step in range(self.steps):
             rows = self._share(step)
-            batch = {name: value[order[rows]] for name, value in self.train.items()}
-            terms = self.model.loss(self.plain.augment(batch, draws[rows]))
+            which = order[rows] % len(self.names)
+            batch = {name: value[which] for name, value in self.train.items()}
+            batch["copy"] = order[rows] // len(self.names)
+            terms = self._loss(self.plain.augment(batch, draws[rows]))
             self.optimizer.zero_grad(set_to_none=True)
-            self.fabric.backward(sum(terms.values()))
+            self.fabric.backward(sum(v for name, v in terms.items() if name not in self.measures))
             self.fabric.clip_gradients(
                 self.model,
                 self.optimizer,
@@ -195,7 +199,16 @@ class _Training:
             parts.append(torch.stack([term.detach().float() for term in terms.values()]))
         losses = self.fabric.all_reduce(torch.stack(parts), reduce_op="mean").cpu()
         self._check(losses, list(terms), order.cpu(), epoch)
-        return _row("train", list(terms), losses.mean(dim=0))
+        return self._row("train", list(terms), losses.mean(dim=0))
+
+    def _loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The model's terms, in the precision asked for.
+
+        Fabric casts by itself only what goes through `forward`, or any method when there are
+        several processes.
+        """
+        with self.fabric.autocast():
+            return self.model.loss(batch)
 
     def _shuffle(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Order and random numbers of an epoch: of seed and epoch alone, so they resume."""
@@ -203,8 +216,8 @@ class _Training:
         number = int.from_bytes(hashlib.sha256(seed).digest()[:7], "big")
         torch.manual_seed(number)  # dropout and the like
         generator = torch.Generator().manual_seed(number)
-        order = torch.randperm(len(self.names), generator=generator)
-        draws = torch.rand(len(self.names), DRAWS, generator=generator)
+        order = torch.randperm(self.shown, generator=generator)
+        draws = torch.rand(self.shown, self.draws, generator=generator)
         return order.to(self.fabric.device), draws.to(self.fabric.device)
 
     def _share(self, step: int) -> slice:
@@ -220,7 +233,7 @@ class _Training:
         step = int(bad.nonzero()[0, 0])
         values = ", ".join(f"{t} {v:.4g}" for t, v in zip(terms, losses[step], strict=True))
         start = step * self.schedule.batch_size
-        rows = order[start : start + self.schedule.batch_size].tolist()
+        rows = (order[start : start + self.schedule.batch_size] % len(self.names)).tolist()
         raise InputError(
             f"the loss is not finite at epoch {epoch + 1}, step {step + 1}: {values}; images "
             f"{', '.join(self.names[row] for row in rows)}. Lower training.learning_rate "
@@ -230,14 +243,18 @@ class _Training:
     @torch.no_grad()
     def _validate(self) -> Row:
         self.model.eval()
-        count = len(next(iter(self.val.values())))
         rank, world = self.fabric.global_rank, self.fabric.world_size
         total: Tensor | float = 0.0
-        for rows in torch.arange(rank, count, world).split(4 * self.schedule.batch_size):
-            terms = self.model.loss({name: value[rows] for name, value in self.val.items()})
+        for rows in torch.arange(rank, self.val_count, world).split(4 * self.schedule.batch_size):
+            terms = self._loss({name: value[rows] for name, value in self.val.items()})
             total = total + len(rows) * torch.stack([t.float() for t in terms.values()])
-        mean = self.fabric.all_reduce(total, reduce_op="sum").cpu() / count
-        return _row("val", list(terms), mean)
+        mean = self.fabric.all_reduce(total, reduce_op="sum").cpu() / self.val_count
+        return self._row("val", list(terms), mean)
+
+    def _row(self, split: str, terms: list[str], values: Tensor) -> Row:
+        named = dict(zip(terms, values.tolist(), strict=True))
+        total = sum(value for name, value in named.items() if name not in self.measures)
+        return {f"{split}_total": total} | {f"{split}_{t}": v for t, v in named.items()}
 
     def _keep(self, epoch: int, row: Row) -> None:
         if not math.isfinite(row["val_total"]):
@@ -247,6 +264,11 @@ class _Training:
             )
         self.progress.history.append(row)
         self.progress.epoch = epoch + 1
+        if hasattr(self.plain, "snapshot"):
+            some = {name: value[:SNAPSHOTS] for name, value in self.val.items()}
+            with torch.no_grad():
+                kept = self.plain.snapshot(some)
+            self.progress.snapshots.append({name: value.cpu() for name, value in kept.items()})
         if row["val_total"] < self.progress.best_loss:
             self.progress.best_loss = row["val_total"]
             self.progress.best = {
@@ -254,6 +276,11 @@ class _Training:
             }
         if self.fabric.is_global_zero and epoch + 1 < self.schedule.epochs:
             checkpoint.save_bytes(self.scratch, self._state())
+
+    def _snapshots(self) -> dict[str, Tensor]:
+        """Those of all epochs, stacked."""
+        epochs = self.progress.snapshots
+        return {name: torch.stack([e[name] for e in epochs]) for name in (epochs or [{}])[0]}
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -280,11 +307,24 @@ class _Training:
     def _log(self, seconds: float, epochs: int) -> dict[str, Any]:
         return {
             "seconds": round(seconds, 2),
-            "examples_per_second": round(epochs * len(self.names) / max(seconds, 1e-9), 1),
+            "examples_per_second": round(epochs * self.shown / max(seconds, 1e-9), 1),
             "processes": self.fabric.world_size,
             "precision": str(self.fabric._precision.precision),
             **environment.hardware(self.fabric.device.type),
         }
+
+
+def _rate(optimizer: torch.optim.Optimizer, schedule: Schedule, steps: int) -> LRScheduler:
+    if schedule.rate == "constant":
+        return ConstantLR(optimizer, factor=1, total_iters=0)
+    return OneCycleLR(
+        optimizer,
+        max_lr=schedule.learning_rate,
+        total_steps=steps,
+        # One rising step alone is no ramp: OneCycleLR would divide by its length of 0.
+        pct_start=max(schedule.warmup, 1.5 / steps) if steps > 1 else schedule.warmup,
+        cycle_momentum=False,
+    )
 
 
 def _optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
@@ -296,11 +336,6 @@ def _optimizer(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     if schedule.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=schedule.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=schedule.learning_rate)
-
-
-def _row(split: str, terms: list[str], values: Tensor) -> Row:
-    named = {f"{split}_{t}": float(v) for t, v in zip(terms, values, strict=True)}
-    return {f"{split}_total": float(values.sum()), **named}
 
 
 def write_history(path: str | Path, history: list[Row]) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from scalewise import coco, params
 from scalewise.errors import InputError
-from scalewise.models import anchors
+from scalewise.models import anchor_study, anchors
 from scalewise.scales import Scales
 
 ONE = ((8.0,), (16.0,), (32.0,))
@@ -34,11 +34,11 @@ def test_anchors_of_a_cell_are_scales_then_ratios():
 def test_coverage_by_hand():
     """Truth 8x8 against the same box gives 1; shifted by half, 32 / 96 = 1/3."""
     truth = np.array([[0.0, 0, 8, 8]])
-    best, positives = anchors.coverage(truth, np.array([[0.0, 0, 8, 8], [4, 0, 12, 8]]))
+    best, positives = anchor_study.coverage(truth, np.array([[0.0, 0, 8, 8], [4, 0, 12, 8]]))
     assert best == [1] and positives == [1]
-    best, positives = anchors.coverage(truth, np.array([[4.0, 0, 12, 8]]))
+    best, positives = anchor_study.coverage(truth, np.array([[4.0, 0, 12, 8]]))
     assert best == pytest.approx(1 / 3) and positives == [0]
-    assert len(anchors.coverage(np.zeros((0, 4)), truth)[0]) == 0
+    assert len(anchor_study.coverage(np.zeros((0, 4)), truth)[0]) == 0
 
 
 def test_coverage_does_not_depend_on_the_chunk():
@@ -46,7 +46,7 @@ def test_coverage_does_not_depend_on_the_chunk():
     boxes = np.sort(rng.uniform(0, 64, (50, 2, 2)), axis=1).reshape(-1, 4)
     grid, _ = anchors.grid(anchors.Parameters(), 64)
     np.testing.assert_array_equal(
-        anchors.coverage(boxes, grid), anchors.coverage(boxes, grid, chunk=7)
+        anchor_study.coverage(boxes, grid), anchor_study.coverage(boxes, grid, chunk=7)
     )
 
 
@@ -56,7 +56,9 @@ def test_balanced_reaches_every_square_and_the_others_do_not():
     boxes = np.concatenate([low, low + sides[:, None]], axis=1)
     recall = {}
     for name in anchors.PRESETS:
-        best, _ = anchors.coverage(boxes, anchors.grid(anchors.Parameters(scales=name), 224)[0])
+        best, _ = anchor_study.coverage(
+            boxes, anchors.grid(anchors.Parameters(scales=name), 224)[0]
+        )
         recall[name] = (best >= 0.5)[sides < 16].mean(), (best >= 0.5)[sides > 120].mean()
     assert recall == {"balanced": (1, 1), "small": (1, 0), "large": (0, 1)}
 
@@ -90,7 +92,7 @@ def test_study_by_hand(document):
     """b.png is 30x40, so a 48 px input enlarges it by 48 / 40; its ignored object takes no part."""
     truth = coco.parse_truth(document, "truth.json")
     scales = Scales(names=("small", "large"), bounds=(4,))
-    study = anchors.study(anchors.Parameters(scales=ONE), truth, scales, 48)
+    study = anchor_study.study(anchors.Parameters(scales=ONE), truth, scales, 48)
     assert study.sides == pytest.approx([9.5**0.5])
     metrics = study.metrics(scales.names)
     assert metrics["recall"] == {"all": 0, "small": 0}  # 3x4 scaled by 48 / 40 against 8x8: IoU .27
@@ -101,4 +103,6 @@ def test_study_needs_image_sizes(document):
     for image in document["images"]:
         del image["width"]
     with pytest.raises(InputError, match="width and height"):
-        anchors.study(anchors.Parameters(), coco.parse_truth(document, "t.json"), Scales(), 224)
+        anchor_study.study(
+            anchors.Parameters(), coco.parse_truth(document, "t.json"), Scales(), 224
+        )

@@ -1,13 +1,15 @@
+import json
+
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.ops import box_iou
 
-from scalewise import coco, params, prediction
-from scalewise.data.store import Store
+from no_copies import NoCopies
+from scalewise import coco, params
 from scalewise.errors import InputError
 from scalewise.models import anchors, multiscale
+from scalewise.prediction import detection as prediction
 
 SMALL = {
     "image_size": 64,
@@ -26,7 +28,7 @@ def sections(**changes):
 
 def net(**changes):
     torch.manual_seed(0)
-    return multiscale.build(sections(**changes), CLASSES)
+    return multiscale.build(sections(**changes), "abcdefgh"[:CLASSES])
 
 
 def batch(images=4, objects=5, seed=0, empty=()):
@@ -75,7 +77,7 @@ def test_the_homework_network_is_a_setting():
         stem=(32, 64), widths=(128, 256, 512), convolutions=(1, 1, 1), top_down=False
     )
     homework = anchors.Parameters(scales=((16, 24, 32), (48, 64, 96), (96, 128, 192)))
-    detector = multiscale.build({"multiscale": parameters, "anchors": homework}, 3)
+    detector = multiscale.build({"multiscale": parameters, "anchors": homework}, "abc")
     image = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
     assert [tuple(m.shape[1:]) for m in detector.maps(image)] == [
         (128, 56, 56),
@@ -267,15 +269,6 @@ def test_a_step_needs_no_values():
     assert all(term.device.type == "meta" for term in terms.values())
 
 
-class NoCopies(TorchDispatchMode):
-    """Refuses what makes a GPU wait for the host: copies of constants, and looks at values."""
-
-    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
-        name = str(operation)
-        assert not any(w in name for w in ("lift_fresh", "_local_scalar", "nonzero")), name
-        return operation(*arguments, **(options or {}))
-
-
 def test_a_step_copies_nothing_from_the_host():
     detector, data = net(), batch()
     with NoCopies():
@@ -296,8 +289,9 @@ def test_a_step_never_waits_for_the_gpu():
 
 def test_examples_pad_and_scale(shapes_folder):
     truth = coco.read_truth(shapes_folder / "train.json")
-    store = Store(shapes_folder)
-    data = multiscale.examples(sections(image_size=32), truth, store)
+    read = multiscale.examples(sections(image_size=32), shapes_folder, "train")
+    assert read.names == truth.file_names and read.categories == truth.category_names
+    data = read.tensors
     assert data["images"].shape == (6, 3, 32, 32)
     for n in range(6):
         mine = truth.image == n
@@ -307,10 +301,12 @@ def test_examples_pad_and_scale(shapes_folder):
         np.testing.assert_array_equal(data["labels"][n, :count], truth.category[mine])
 
 
-def test_a_split_without_objects_cannot_be_trained_on(document):
+def test_a_split_without_objects_cannot_be_trained_on(document, shapes_folder, tmp_path):
     document["annotations"] = document["annotations"][1:]  # crowd and ignored ones are left
+    (tmp_path / "images.tar").symlink_to(shapes_folder / "images.tar")
+    (tmp_path / "t.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"t\.json: there is no object"):
-        multiscale.examples(sections(), coco.parse_truth(document, "t.json"), None)
+        multiscale.examples(sections(), tmp_path, "t")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_the_detector_adds_up_by_hand():
         "multiscale": multiscale.Parameters(**small),
         "anchors": anchors.Parameters(scales=((4,), (8,), (16,))),
     }
-    net = multiscale.build(sections, 2)
+    net = multiscale.build(sections, ("a", "b"))
     trunk = [(16, 3, 4, 3), (8, 4, 4, 3), (4, 4, 8, 3), (2, 8, 8, 3)]
     neck = [(8, 4, 4, 1), (4, 8, 4, 1), (2, 8, 4, 1)]
     heads = [part for side in (8, 4, 2) for part in [(side, 4, 4, 3), (side, 4, 7, 1)]]

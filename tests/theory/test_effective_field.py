@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from scalewise import params
+from scalewise.checkpoint import Trained
 from scalewise.errors import InputError
 from scalewise.models import anchors, multiscale
 from scalewise.theory import effective_field
@@ -53,12 +56,16 @@ def test_no_gradient_has_no_size():
         side(np.zeros((4, 4)), 0.5)
 
 
+def trained(net):
+    return Trained("multiscale", net, SECTIONS, ("a", "b"), Path("multiscale.pt"))
+
+
 @pytest.fixture(scope="module")
 def levels():
     torch.manual_seed(5)
-    net = multiscale.build(SECTIONS, 2)
+    net = multiscale.build(SECTIONS, ("a", "b"))
     images = torch.randint(0, 256, (3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
-    return effective_field.of_detector("multiscale", net, SECTIONS, 2, images.byte())
+    return effective_field.of_detector(trained(net), images.byte(), 0)
 
 
 def test_each_level_is_joined_with_its_anchors(levels):
@@ -87,9 +94,9 @@ def test_fields_are_ordered_and_agree(levels):
 def test_the_nets_differ_and_the_seed_decides(levels):
     assert not np.allclose(levels[0].moved["trained"], levels[0].moved["untrained"])
     torch.manual_seed(5)
-    net = multiscale.build(SECTIONS, 2)
+    net = multiscale.build(SECTIONS, ("a", "b"))
     images = torch.randint(0, 256, (3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
-    again = effective_field.of_detector("multiscale", net, SECTIONS, 2, images.byte())
+    again = effective_field.of_detector(trained(net), images.byte(), 0)
     for one, other in zip(levels, again, strict=True):
         for name in one.moved:
             np.testing.assert_array_equal(one.moved[name], other.moved[name])

@@ -54,9 +54,9 @@ def test_the_stage_joins_theory_to_a_trained_detector(shapes_folder, tmp_path, m
         "anchors": anchors.Parameters(scales=((8, 12), (20, 28), (40, 56))),
     }
     torch.manual_seed(0)
-    state = multiscale.build(sections, 3).state_dict()
+    state = multiscale.build(sections, ("a", "b", "c")).state_dict()
     path = tmp_path / "models" / "multiscale.pt"
-    checkpoint.save(path, "multiscale", sections, ("a", "b", "c"), state)
+    checkpoint.save(path, "multiscale", sections, ("a", "b", "c"), state, {})
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "shapes").symlink_to(shapes_folder)
     (tmp_path / "params.yaml").write_text("effective_field: {images: 2, share: 0.9545, seed: 0}\n")

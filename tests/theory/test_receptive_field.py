@@ -130,7 +130,7 @@ GRID = anchors.Parameters(scales=((8, 12), (20, 28), (40, 56)))
 
 def detector(**changes):
     parameters = multiscale.Parameters(**{**SMALL, **changes})
-    return multiscale.build({"multiscale": parameters, "anchors": GRID}, 2)
+    return multiscale.build({"multiscale": parameters, "anchors": GRID}, ("a", "b"))
 
 
 @pytest.mark.parametrize("top_down", [False, True])

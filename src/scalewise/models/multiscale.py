@@ -8,7 +8,8 @@ Everything is batched over padded truth: no loop over images or objects, static 
 host synchronisation in a training step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import torch
@@ -17,10 +18,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from scalewise.coco import Truth
-from scalewise.data import tensors
+from scalewise import coco
 from scalewise.data.store import Store
 from scalewise.errors import InputError
+from scalewise.examples import detection
+from scalewise.examples.images import Examples
 from scalewise.models import anchors as anchor_grid
 from scalewise.params import Record
 from scalewise.schedule import Schedule
@@ -112,8 +114,8 @@ class Targets(NamedTuple):
 SECTIONS: dict[str, type[Record]] = {"multiscale": Parameters, "anchors": anchor_grid.Parameters}
 
 
-def build(sections: Mapping[str, Record], categories: int) -> "Multiscale":
-    """The detector for a number of categories, with fresh weights."""
+def build(sections: Mapping[str, Record], categories: Sequence[str]) -> "Multiscale":
+    """The detector for these categories, with fresh weights."""
     parameters, anchors = sections["multiscale"], sections["anchors"]
     boxes, level = anchor_grid.grid(anchors, parameters.image_size)
     widths = parameters.widths
@@ -121,7 +123,7 @@ def build(sections: Mapping[str, Record], categories: int) -> "Multiscale":
     if parameters.top_down:
         trunk.append(TopDown(widths, parameters.neck))
         widths = (parameters.neck,) * len(widths)
-    heads = nn.ModuleList(Head(width, anchors.per_cell, categories) for width in widths)
+    heads = nn.ModuleList(Head(width, anchors.per_cell, len(categories)) for width in widths)
     return Multiscale(
         nn.Sequential(*trunk),
         heads,
@@ -133,19 +135,24 @@ def build(sections: Mapping[str, Record], categories: int) -> "Multiscale":
     )
 
 
-def examples(sections: Mapping[str, Record], truth: Truth, store: Store) -> dict[str, Tensor]:
-    """A split as the tensors that `Multiscale.loss` reads, one row an image.
+def examples(sections: Mapping[str, Record], folder: Path, split: str) -> Examples:
+    """A split as the tensors that `Multiscale.loss` reads.
 
     Raises:
         InputError: a split without objects, or an image that cannot be decoded.
     """
+    truth, store = coco.read_truth(folder / f"{split}.json"), Store(folder)
     if not (~truth.ignore).any():
         raise InputError(f"{truth.source}: there is no object to train or select on")
-    return tensors.load(truth, store, sections["multiscale"].image_size).tensors()
+    tensors = detection.load(truth, store, sections["multiscale"].image_size).tensors()
+    files = (Path(truth.source), *store.files())
+    return Examples(truth.file_names, truth.category_names, tensors, files)
 
 
 class Multiscale(nn.Module):
     """Images [B, 3, S, S] uint8 to a `Raw` answer for every anchor."""
+
+    draws = 8  # numbers an example gets for its augmentation, of which the first is used
 
     def __init__(
         self,

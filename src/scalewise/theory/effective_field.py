@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from scalewise import checkpoint
-from scalewise.checkpoint import Sections
+from scalewise.checkpoint import Trained
 from scalewise.errors import InputError
 from scalewise.params import Record
 from scalewise.theory import gradients, receptive_field
@@ -86,25 +86,19 @@ def study(
     ]
 
 
-def of_detector(
-    name: str, net: nn.Module, sections: Sections, categories: int, images: Tensor, seed: int = 0
-) -> list[Level]:
-    """The fields of a detector with anchors, trained and with fresh weights.
+def of_detector(trained: Trained, images: Tensor, seed: int) -> list[Level]:
+    """The levels of a trained detector and of the same net with fresh weights.
 
     Args:
-        name: of its module; its heads give their answers by a layer called `answer`.
-        net: trained.
-        sections: the parameters it was built from, with its anchors.
-        categories: how many classes it knows.
+        trained: built with anchors; its heads give their answers by a layer called `answer`.
         images: [N, 3, H, W] of its input size.
         seed: of the fresh weights and of the random mix of channels.
     """
     torch.manual_seed(seed)
-    fresh = checkpoint.find_model(name).build(sections, categories)
-    answers = [part for part, _ in net.named_modules() if part.endswith(".answer")]
-    return study(
-        {"untrained": fresh, "trained": net}, answers, sections["anchors"].sides, images, seed
-    )
+    fresh = checkpoint.find_model(trained.name).build(trained.sections, trained.categories)
+    answers = [part for part, _ in trained.net.named_modules() if part.endswith(".answer")]
+    nets = {"untrained": fresh, "trained": trained.net}
+    return study(nets, answers, trained.sections["anchors"].sides, images, seed)
 
 
 def _level(

@@ -3,10 +3,11 @@ import pytest
 import torch
 from torchvision.ops import nms
 
-from scalewise import coco, prediction
-from scalewise.data import tensors
+from scalewise import coco
 from scalewise.data.store import Store
 from scalewise.errors import InputError
+from scalewise.examples import detection, images
+from scalewise.prediction import detection as prediction
 
 KEEP_ALL = prediction.Parameters(score_floor=0, nms_iou=1, candidates=10_000)
 
@@ -72,7 +73,7 @@ def truth(shapes_folder):
 
 @pytest.mark.parametrize("size", [64, 32, 224])
 def test_boxes_come_back_in_original_pixels(truth, shapes_folder, size):
-    split = tensors.load(truth, Store(shapes_folder), size)
+    split = detection.load(truth, Store(shapes_folder), size)
     rules = prediction.Parameters(nms_iou=1, batch_size=2)
     found = prediction.predict(Oracle(split, 3), split, truth, rules, torch.device("cpu"))
     order = np.lexsort((truth.boxes[:, 0], truth.image))
@@ -95,9 +96,9 @@ def test_images_that_are_not_square_are_fitted_and_boxes_mapped_back(tmp_path, d
         pixels = Image.new("L", (image["width"], image["height"]), 200)
         pixels.save(tmp_path / "images" / image["file_name"])
     truth = coco.read_truth(saved(document))
-    split = tensors.load(truth, Store(tmp_path), 64)
+    split = detection.load(truth, Store(tmp_path), 64)
     assert split.shrink.tolist() == pytest.approx([64 / 20, 64 / 40])
-    assert split.images[0, :, 32:].eq(tensors.PADDING).all()  # 20x10 fills the upper half
+    assert split.images[0, :, 32:].eq(images.PADDING).all()  # 20x10 fills the upper half
     assert split.images[0, :, :32].eq(200).all()
     found = prediction.predict(Oracle(split, 2), split, truth, KEEP_ALL, torch.device("cpu"))
     sure = found.scores > 0.5
@@ -105,7 +106,7 @@ def test_images_that_are_not_square_are_fitted_and_boxes_mapped_back(tmp_path, d
 
 
 def test_boxes_are_cut_to_the_image(truth, shapes_folder):
-    split = tensors.load(truth, Store(shapes_folder), 64)
+    split = detection.load(truth, Store(shapes_folder), 64)
     wide = torch.tensor([[[-50.0, -50, 500, 500]]]).expand(3, 1, 4)
 
     class Wide:
@@ -119,7 +120,7 @@ def test_boxes_are_cut_to_the_image(truth, shapes_folder):
 
 
 def test_boxes_beside_the_image_are_no_detections(truth, shapes_folder):
-    split = tensors.load(truth, Store(shapes_folder), 64)
+    split = detection.load(truth, Store(shapes_folder), 64)
     boxes = np.array([[-20.0, -20, -5, -5], [10, 70, 30, 90], [60, 60, 80, 80]])
     found = prediction.as_results(
         truth, split, np.zeros(3, int), boxes, np.ones(3), np.zeros(3, int), torch.arange(3)
@@ -146,9 +147,9 @@ def test_images_of_another_size_than_their_record_are_refused(truth, shapes_fold
 
     swapped = replace(truth, sizes=truth.sizes * 2)
     with pytest.raises(InputError, match="is 64x64 pixels, but its record .* says 128x128"):
-        tensors.load(swapped, Store(shapes_folder), 64)
+        detection.load(swapped, Store(shapes_folder), 64)
     with pytest.raises(InputError, match="there are no images"):
-        tensors.load(coco.select(truth, []), Store(shapes_folder), 64)
+        detection.load(coco.select(truth, []), Store(shapes_folder), 64)
 
 
 def test_the_ceiling_is_the_truth_less_what_overlaps_and_is_ignored(document, tmp_path):
@@ -166,7 +167,7 @@ def test_the_ceiling_is_the_truth_less_what_overlaps_and_is_ignored(document, tm
     parts["labels"] = torch.tensor([[0, -1, -1], [1, 1, 0]])
     parts["ignored"] = torch.tensor([[True, False, False], [False] * 3])
     parts["boxes"][1] = torch.from_numpy(truth.boxes[:3])
-    split = tensors.Split(images=torch.zeros(2, 3, 8, 8), shrink=torch.ones(2), **parts)
+    split = detection.Split(images=torch.zeros(2, 3, 8, 8), shrink=torch.ones(2), **parts)
     found = prediction.ceiling(split, truth, prediction.Parameters())
     assert len(found) == 2 and set(found.category) == {0, 1}
     assert len(prediction.ceiling(split, truth, prediction.Parameters(score_floor=0))) == 2

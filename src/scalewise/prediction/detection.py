@@ -1,8 +1,9 @@
-"""A detector's raw answers -> COCO results in original pixels. Section `prediction`."""
+"""A detector's raw answers -> COCO results in original pixels. Section `prediction.detection`."""
 
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,8 +13,12 @@ from torchvision.ops import batched_nms
 from tqdm import tqdm
 
 from scalewise import boxes as box_ops
+from scalewise import coco
+from scalewise.checkpoint import Trained
 from scalewise.coco import Results, Truth
-from scalewise.data.tensors import Split
+from scalewise.data.store import Store
+from scalewise.examples import detection
+from scalewise.examples.detection import Split
 from scalewise.params import Record
 
 
@@ -49,6 +54,29 @@ class Detector(Protocol):
 
     def decode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes [B, A, 4] xyxy and scores [B, A, C] of images [B, 3, S, S] uint8."""
+
+
+def write(
+    trained: Trained, folder: Path, out: Path, rules: Parameters, device: torch.device
+) -> None:
+    """Detections on val and test, beside the truth they answer to, and what perfect boxes reach.
+
+    Args:
+        trained: the detector.
+        folder: its dataset.
+        out: gets `<split>.json`, `<split>_truth.json` and `ceiling.json` (on test).
+        rules: which answers become detections.
+        device: where to compute.
+    """
+    net: Any = trained.net.to(device)
+    for split in ("val", "test"):
+        truth = coco.read_truth(folder / f"{split}.json")
+        coco.check_categories(truth, trained.categories, trained.source)
+        images = detection.load(truth, Store(folder), trained.parameters.image_size)
+        found = predict(net, images, truth, rules, device)
+        coco.write_results(out / f"{split}.json", truth, found)
+        coco.write_truth(out / f"{split}_truth.json", truth, folder)
+    coco.write_results(out / "ceiling.json", truth, ceiling(images, truth, rules))
 
 
 def suppress(boxes: Tensor, scores: Tensor, parameters: Parameters) -> Detections:

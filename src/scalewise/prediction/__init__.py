@@ -1,0 +1,1 @@
+"""A trained model and images -> files that say what it found: one module a task."""

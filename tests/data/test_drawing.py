@@ -86,3 +86,21 @@ def test_texture_has_about_the_strength_asked_for():
         drawing.add_texture(rng, canvas, 20)
         strengths.append(canvas.std())
     assert 12 < np.mean(strengths) < 24
+
+
+@pytest.mark.parametrize("end", [(60.0, 40.2), (40.3, 75.0), (20.3, 20.2)])
+def test_segment_covers_a_line_with_round_ends(end):
+    start, end = np.array([40.3, 40.2]), np.array(end)
+    patch = drawing.segment(start, end, 6, 100)
+    length = np.hypot(*(end - start))
+    assert patch.alpha.sum() == pytest.approx(6 * length + np.pi * 9, rel=0.01)
+    y, x = np.argwhere(patch.mask).T + 0.5 + [[patch.rows.start], [patch.columns.start]]
+    along = np.stack([x, y], axis=1) - start
+    share = np.clip(along @ (end - start) / length**2, 0, 1)
+    assert np.hypot(*(along - share[:, None] * (end - start)).T).max() <= 3
+
+
+def test_segment_without_length_is_a_disc():
+    centre = np.array([10.3, 9.8])
+    one, two = drawing.segment(centre, centre, 8, 20), drawing.disc(centre, 4, 20)
+    np.testing.assert_allclose(one.alpha, two.alpha, atol=1e-5)

@@ -71,6 +71,27 @@ def polygon(corners: Array, size: int) -> Patch:
     return _patch(np.concatenate([corners.min(axis=0), corners.max(axis=0)]), distance, size)
 
 
+def segment(start: Array, end: Array, width: float, size: int) -> Patch:
+    """A straight line with round ends on a canvas of `size` x `size` pixels.
+
+    Args:
+        start: [2] xy pixels, the middle of one round end.
+        end: [2] xy pixels, the middle of the other.
+        width: of the line, pixels.
+        size: the canvas's side in pixels.
+    """
+    along, square = end - start, max(float(((end - start) ** 2).sum()), 1e-12)
+
+    def distance(x: Canvas, y: Canvas) -> Canvas:
+        share = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / square
+        share = np.clip(share, 0, 1)
+        off = np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1])
+        return off - width / 2
+
+    low, high = np.minimum(start, end) - width / 2, np.maximum(start, end) + width / 2
+    return _patch(np.concatenate([low, high]), distance, size)
+
+
 def _patch(box: Array, distance: Distance, size: int) -> Patch:
     """The pixels of `box` [4] xyxy; `distance` is signed, negative inside the shape.
 

@@ -42,6 +42,7 @@ TIDE_COLOURS = {
     "FP": "#999999",
     "FN": "#555555",
 }
+VERDICT_COLOURS = {"better": "#0072b2", "worse": "#d55e00", "moved": INK, "noise": "#9aa7b5"}
 
 _SETTINGS = {
     "figure.dpi": DPI,

@@ -1,0 +1,1 @@
+"""Metrics of the tasks beside detection: numbers from files, never a net."""

@@ -21,10 +21,10 @@ from scalewise.diagnosis.calibration_measures import (
     NAN,
     adaptive_ece,
     bin_of,
+    diagram,
     ece,
     laace,
     laece,
-    wilson,
 )
 from scalewise.diagnosis.matching import Matching
 from scalewise.errors import InputError
@@ -237,32 +237,3 @@ def reliability(matching: Matching, parameters: Parameters) -> "pd.DataFrame":
         for name, chosen in by_group(matching, found)
     ]
     return pd.concat(tables, ignore_index=True)
-
-
-def diagram(score: Floats, target: Floats | Bools, bins: int) -> dict[str, Floats | Ints]:
-    """The columns of one reliability diagram, a row a bin.
-
-    Args:
-        score: [N] in [0, 1].
-        target: [N], right or wrong, or the IoU in [0, 1] the score should tell; for an IoU,
-            which varies less than right and wrong of the same mean, Wilson's interval is wide.
-        bins: equal-width bins over the score.
-
-    Returns:
-        bin_low, bin_high, confidence, precision (mean target), precision_low, precision_high,
-        count, each [bins]; NaN where a bin is empty.
-    """
-    place = bin_of(score, bins)
-    count = np.bincount(place, minlength=bins)
-    some = np.where(count > 0, count, np.nan)
-    precision = np.bincount(place, weights=target, minlength=bins) / some
-    low, high = wilson(precision, some)
-    return {
-        "bin_low": np.arange(bins) / bins,
-        "bin_high": np.arange(1, bins + 1) / bins,
-        "confidence": np.bincount(place, weights=score, minlength=bins) / some,
-        "precision": precision,
-        "precision_low": low,
-        "precision_high": high,
-        "count": count,
-    }

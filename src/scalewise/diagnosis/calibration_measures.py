@@ -8,7 +8,7 @@ Wilson 1927.
 
 import numpy as np
 
-from scalewise.coco import Bools, Floats, Ints
+from scalewise.records import Bools, Floats, Ints
 
 SIDE_OF_95 = 1.959963984540054  # standard normal quantile of a two-sided 95% interval
 NAN = float("nan")
@@ -81,3 +81,32 @@ def wilson(share: Floats, count: Floats) -> tuple[Floats, Floats]:
     middle = (share + spread / 2) / (1 + spread)
     half = np.sqrt(share * (1 - share) * spread + (spread / 2) ** 2) / (1 + spread)
     return middle - half, middle + half
+
+
+def diagram(score: Floats, target: Floats | Bools, bins: int) -> dict[str, Floats | Ints]:
+    """The columns of one reliability diagram, a row a bin.
+
+    Args:
+        score: [N] in [0, 1].
+        target: [N], right or wrong, or the IoU in [0, 1] the score should tell; for an IoU,
+            which varies less than right and wrong of the same mean, Wilson's interval is wide.
+        bins: equal-width bins over the score.
+
+    Returns:
+        bin_low, bin_high, confidence, precision (mean target), precision_low, precision_high,
+        count, each [bins]; NaN where a bin is empty.
+    """
+    place = bin_of(score, bins)
+    count = np.bincount(place, minlength=bins)
+    some = np.where(count > 0, count, np.nan)
+    precision = np.bincount(place, weights=target, minlength=bins) / some
+    low, high = wilson(precision, some)
+    return {
+        "bin_low": np.arange(bins) / bins,
+        "bin_high": np.arange(1, bins + 1) / bins,
+        "confidence": np.bincount(place, weights=score, minlength=bins) / some,
+        "precision": precision,
+        "precision_low": low,
+        "precision_high": high,
+        "count": count,
+    }

@@ -1,0 +1,1 @@
+"""How a creature is drawn: its body, coat, place and light."""

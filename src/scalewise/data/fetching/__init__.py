@@ -1,0 +1,1 @@
+"""How a file comes over the network, whole and verified."""

@@ -1,0 +1,1 @@
+"""How a street is drawn: its layout, traffic, things and the view of them."""

@@ -1,0 +1,30 @@
+"""segmentation@<model>: IoU and its kin on the test images, each with its interval."""
+
+from pathlib import Path
+
+from scalewise import bootstrap, confusion, files, label_maps, params
+from scalewise.errors import run
+from scalewise.evaluation import segmentation
+
+
+def main(model: str) -> None:
+    """Read predictions/<model>, write metrics and the tables of classes and IoU bins."""
+    parameters = params.read("segmentation", segmentation.Parameters)
+    rules = params.read("bootstrap", bootstrap.Parameters)
+    folder, plots = Path("predictions") / model, Path("plots") / model
+    truth = label_maps.read_truth(folder / "test_truth.json")
+    found = confusion.read(folder / "test.npz", len(truth), len(truth.category_names))
+    counted = segmentation.measured(truth, found, parameters)
+    metrics = segmentation.metrics(counted, parameters, rules)
+    files.write_metrics(f"metrics/{model}/segmentation.json", metrics)
+    files.write_table(plots / "iou.csv", segmentation.class_table(counted, rules))
+    bins = segmentation.bin_table(counted.images.total(), parameters)
+    files.write_table(plots / "iou_bins.csv", bins)
+    print(
+        f"{model}: mIoU {metrics['mIoU']:.3f} over {metrics['classes']} classes present, "
+        f"pixel accuracy {metrics['pixel_accuracy']:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -21,17 +21,18 @@ def main(detector: str) -> None:
         detector=detector,
         plots=plots,
         metrics=metrics,
-        store=Store(truth.images),
+        store=Store.over(truth.images) if truth.images else None,
         truth=truth,
         results=results,
         scales=scales,
         intervals=if_there(metrics / "intervals.json"),
     )
-    names = []
-    for name, figure in pictures.draw(sources):
+    drawn = dict(pictures.draw(sources))
+    for name in pictures.NEEDS:
+        drawn.setdefault(name, pictures.instead(name))
+    for name, figure in drawn.items():
         style.save(figure, plots / f"{name}.png")
-        names.append(name)
-    print(f"{detector}: {', '.join(names)}")
+    print(f"{detector}: {', '.join(drawn)}")
 
 
 if __name__ == "__main__":

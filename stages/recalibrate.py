@@ -1,4 +1,7 @@
-"""recalibrate@<detector>: scores mapped by what val teaches, and what that does on test."""
+"""recalibrate@<detector>: scores mapped by what val teaches, and what that does on test.
+
+Without val the folds of test teach each other.
+"""
 
 import math
 from pathlib import Path
@@ -16,7 +19,8 @@ def main(detector: str) -> None:
     parameters = params.read("recalibration", recalibration.Parameters)
     rules = params.read("calibration", calibration.Parameters)
     scales = params.read("scales", Scales)
-    val = matched(detector, "val", scales, [rules.iou])
+    split = Path("predictions") / detector / "val.json"
+    val = matched(detector, "val", scales, [rules.iou]) if split.exists() else None
     test = matched(detector, "test", scales, recalibration.needed_ious(rules))
     outcomes = recalibration.study(val, test, parameters, rules)
     metrics = recalibration.metrics(outcomes, scales, parameters, rules)
@@ -28,7 +32,7 @@ def main(detector: str) -> None:
     by = parameters.by[0]
     blocks = {"before": metrics["before"], **{m: metrics[m][by] for m in parameters.methods}}
     shown = [f"{name} {block['ece'].get('all', math.nan):.3f}" for name, block in blocks.items()]
-    print(f"{detector}: ECE {', '.join(shown)}")
+    print(f"{detector}: ECE {', '.join(shown)} (fitted on {metrics['fitted_on']})")
 
 
 def matched(detector: str, split: str, scales: Scales, ious: list[float] | Floats) -> Matching:

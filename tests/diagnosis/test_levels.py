@@ -41,8 +41,14 @@ def test_no_detections_have_no_levels(simple):
     assert len(levels.table(matched(case, []))) == 0
 
 
-@pytest.mark.parametrize("level", [None, 1.5, "p3"])
-def test_detections_without_a_level_are_named(simple, level):
+def test_results_that_do_not_say_their_level_have_none(simple):
+    case = simple([(0, 0, SMALL)], [(0, 0, SMALL, 0.9)])
+    found = match(case.truth, case.results, Scales(), [levels.IOU])
+    assert levels.metrics(found) == {"share": {}} and len(levels.table(found)) == 0
+
+
+@pytest.mark.parametrize("level", [1.5, "p3"])
+def test_a_level_that_is_no_whole_number_is_named(simple, level):
     case = simple([(0, 0, SMALL)], [(0, 0, SMALL, 0.9)])
     with pytest.raises(InputError, match="results: expected a whole number 'level'"):
         levels.counts(matched(case, np.full(1, level).tolist()))

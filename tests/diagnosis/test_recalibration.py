@@ -183,6 +183,72 @@ def test_a_name_twice_or_unknown_is_refused():
         parse(recalibration.Parameters, {"by": []}, "x")
 
 
+@pytest.mark.parametrize("by", ["all", "scale"])
+@pytest.mark.parametrize("method", METHODS)
+def test_without_val_each_fold_is_mapped_by_what_the_others_teach(cases, method, by):
+    case = cases(3, images=20)
+    parameters = recalibration.Parameters(folds=3)
+    made = recalibration.across_folds(matched(case), RULES, method, by, parameters)
+    for fold in range(3):
+        others = [n for n in range(20) if n % 3 != fold]
+        # The oracle: a truth and a file of the other folds alone, fitted as val is.
+        ids = set(case.truth.image_ids[others].tolist())
+        left = [r for r in case.results_document if r["image_id"] in ids]
+        truth = coco.select(case.truth, others)
+        val = match(truth, coco.parse_results(left, truth, "left"), SCALES, [RULES.iou])
+        maps = recalibration.fit_maps(val, RULES, method, by, "hit")
+        own = case.results.image % 3 == fold
+        expected = recalibration.recalibrated(case.results, maps, SCALES).scores[own]
+        np.testing.assert_allclose(made.scores[own], expected, atol=1e-9)
+    assert np.array_equal(made.boxes, case.results.boxes)
+
+
+def test_what_the_maps_were_fitted_on_is_said(cases):
+    val, test = cases(4, images=20), cases(5, images=20)
+    assert studied(val, test)["fitted_on"] == "val"
+    outcomes = recalibration.study(None, matched(test), DEFAULT, RULES)
+    found = recalibration.metrics(outcomes, SCALES, DEFAULT, RULES)
+    assert found["fitted_on"] == "5 folds of test"
+    assert found["before"] == studied(val, test)["before"]
+    # Maps of all folds together are what is given to be used.
+    whole = recalibration.fit_maps(matched(test), RULES, "platt", "all", "hit")
+    (platt,) = (o for o in outcomes if (o.method, o.by) == ("platt", "all"))
+    assert platt.maps == whole
+
+
+def test_folds_hold_what_no_image_of_their_own_taught(simple):
+    # Ten images, one detection each of score .9, right in the first five: a fold's map says how
+    # often the other folds are right. Of five folds (n modulo 5) each has one of each kind, so
+    # every map says 4 of 8: .5, the truth.
+    case = simple(
+        [(n, 0, A) for n in range(10)],
+        [(n, 0, A if n < 5 else B, 0.9) for n in range(10)],
+        images=10,
+    )
+    made = recalibration.across_folds(matched(case), RULES, "isotonic", "all", DEFAULT)
+    assert made.scores.tolist() == pytest.approx([0.5] * 10)
+    # Of two folds, even and odd: three of five even ones are right, two of five odd ones.
+    parameters = recalibration.Parameters(folds=2)
+    made = recalibration.across_folds(matched(case), RULES, "isotonic", "all", parameters)
+    assert made.scores.tolist() == pytest.approx([0.4, 0.6] * 5)
+
+
+def test_one_image_has_nobody_to_learn_from_and_keeps_its_scores(simple):
+    case = simple([(0, 0, A)], [(0, 0, A, 0.7), (0, 0, B, 0.2)])
+    made = recalibration.across_folds(matched(case), RULES, "platt", "scale", DEFAULT)
+    assert made.scores.tolist() == pytest.approx([0.7, 0.2])
+
+
+def test_real_pair_across_folds_is_mended(real):
+    ready = match(*real, SCALES, recalibration.needed_ious(RULES))
+    parameters = recalibration.Parameters(methods=("platt",), by=("all",))
+    outcomes = recalibration.study(None, ready, parameters, RULES)
+    found = recalibration.metrics(outcomes, SCALES, parameters, RULES)
+    assert found["before"]["ece"]["all"] == pytest.approx(0.0752, abs=1e-4)
+    assert found["platt"]["all"]["ece"]["all"] < 0.01
+    assert found["platt"]["all"]["AP"] == pytest.approx(found["before"]["AP"], abs=1e-3)
+
+
 def test_real_pair_recalibrated_on_one_half_is_mended_on_the_other(real):
     truth, results = real
     halves = []

@@ -92,13 +92,13 @@ def test_intervals_hold_the_numbers_of_the_other_stages(workspace, monkeypatch):
     assert (found["images"], found["resamples"], found["level"], found["seed"]) == (20, 50, 0.95, 0)
 
 
-def test_without_val_there_is_no_laece0_and_nothing_to_fit_on(workspace, monkeypatch):
+def test_without_val_there_is_no_laece0_and_folds_of_test_teach_each_other(workspace, monkeypatch):
     Path("predictions/some/val.json").unlink()
-    run("calibration", monkeypatch)
+    for stage in ("calibration", "recalibrate"):
+        run(stage, monkeypatch)
     assert metrics("calibration").keys().isdisjoint({"laece0", "laece0_n"})
-    with pytest.raises(SystemExit, match=r"predictions/some/val\.json: no such file"):
-        run("recalibrate", monkeypatch)
-    assert not Path("metrics/some/recalibration.json").exists()
+    assert metrics("recalibration")["fitted_on"] == "5 folds of test"
+    assert metrics("recalibration")["platt"]["all"]["ece"]["all"] < 0.1
 
 
 def test_a_second_run_writes_the_same_bytes(workspace, monkeypatch):

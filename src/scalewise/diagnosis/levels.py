@@ -1,7 +1,8 @@
 """Which pyramid level finds which object size, counted from predictions.
 
 A detection carries its level as the extra key `level` of the COCO results. True positives at
-IoU .5 are counted by their level and the scale of the object they found.
+IoU .5 are counted by their level and the scale of the object they found. Results that do not
+know their levels, as those of other people's detectors, have no counts.
 """
 
 from typing import TYPE_CHECKING
@@ -22,13 +23,16 @@ def counts(matching: Matching) -> tuple[Ints, Ints]:
     """How many objects of each scale each level found.
 
     Returns:
-        levels: [L] rising, the level numbers of the results; empty without detections.
+        levels: [L] rising, the level numbers of the results; empty without detections or where
+            they carry no `level`.
         found: [S, L] counts of true positives.
 
     Raises:
-        InputError: detections without a whole-number `level`.
+        InputError: levels that are no whole numbers.
     """
     of_row = _levels(matching)
+    if of_row is None:
+        return np.zeros(0, np.int64), np.zeros((len(matching.scales.names), 0), np.int64)
     levels, level = np.unique(of_row, return_inverse=True)
     rows = matching.counted(0, IOU)
     taken = matching.taken[0, matching.at(IOU), rows]
@@ -39,15 +43,15 @@ def counts(matching: Matching) -> tuple[Ints, Ints]:
     return levels, np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def _levels(matching: Matching) -> Ints:
-    results = matching.results
-    if not len(results):
-        return np.zeros(0, np.int64)
-    level = results.extra.get("level")
-    if level is None or level.dtype.kind not in "iu":
+def _levels(matching: Matching) -> Ints | None:
+    """[D], each row's level; None where the results do not say."""
+    level = matching.results.extra.get("level")
+    if level is None:
+        return None
+    if level.dtype.kind not in "iu":
         raise InputError(
-            f"{results.source}: expected a whole number 'level' in every detection, found "
-            f"the keys {', '.join(['image_id, category_id, bbox, score', *results.extra])}"
+            f"{matching.results.source}: expected a whole number 'level' in every detection, got "
+            f"{level[0]!r} in the first"
         )
     return level[matching.order]
 

@@ -2,6 +2,11 @@
 
 The kinds of map, with their sources, are in `score_maps`.
 
+**Without a val split** the test images are dealt into folds, and the scores of each fold are
+mapped by what the other folds teach: no detection is measured under a map that has seen its
+image. The maps that are reported are those of all folds together. Folds have maps of their own,
+so that the ranking across folds, and with it AP, may change a little.
+
 **The ranking stays.** A map never falls, but it may tie scores that differed (a step of
 isotonic; sigmoids near 0 and 1). Such ties are parted again in the old order by units in the
 last place, so with one map for all detections AP keeps its bits. With a map a scale, detections
@@ -16,10 +21,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from scalewise.coco import Floats, Ints, Results
+from scalewise.coco import Bools, Floats, Ints, Results
 from scalewise.diagnosis import average_precision, calibration
 from scalewise.diagnosis.calibration import Judged
-from scalewise.diagnosis.calibration_measures import bin_of, ece
+from scalewise.diagnosis.calibration_measures import bin_of, diagram, ece
 from scalewise.diagnosis.matching import COCO_IOUS, Matching, match
 from scalewise.diagnosis.score_maps import EDGE, Map, Method, Sigmoid, fit, in_order
 from scalewise.params import Record
@@ -41,6 +46,8 @@ class Parameters(Record):
     """Kinds of map, each once: temperature, platt, isotonic."""
     by: tuple[By, ...] = Field(("all", "scale"), min_length=1)
     """One map for `all` detections, one for each `scale`, or both to compare."""
+    folds: int = Field(5, ge=2)
+    """Parts of the test images that are mapped by the others, where there is no val."""
     target: Target = "hit"
     """What a score should tell: the share of `hit`s at the calibration IoU, or the mean `iou`."""
 
@@ -63,6 +70,7 @@ class Outcome:
         found: the test detections with their new scores, judged anew.
         target: [D], what each of those scores should tell, in [0, 1].
         precision: AP, AP50, AP75 and AP_<scale>.
+        fitted_on: what the maps were fitted on: `val`, or `<n> folds of test`.
     """
 
     method: str
@@ -71,10 +79,16 @@ class Outcome:
     found: Judged
     target: Floats
     precision: dict[str, float]
+    fitted_on: str = "val"
 
 
 def fit_maps(
-    val: Matching, rules: calibration.Parameters, method: Method, by: By, target: Target
+    val: Matching,
+    rules: calibration.Parameters,
+    method: Method,
+    by: By,
+    target: Target,
+    images: Bools | None = None,
 ) -> dict[str, Map]:
     """One map for `all`, or one a scale; a scale without detections on val takes that of all.
 
@@ -84,11 +98,14 @@ def fit_maps(
         method: the kind of map.
         by: `all` or `scale`.
         target: `hit` or `iou`.
+        images: [I], those to learn from; all of them without.
 
     Raises:
         InputError: a score outside [0, 1].
     """
     found = calibration.judged(val, rules.iou, rules.floor)
+    if images is not None:
+        found = found.of(images[found.image])
     wanted = _target(found, target)
     whole = fit(method, found.score, wanted)
     if by == "all":
@@ -126,12 +143,15 @@ def needed_ious(rules: calibration.Parameters) -> Floats:
 
 
 def study(
-    val: Matching, test: Matching, parameters: Parameters, rules: calibration.Parameters
+    val: Matching | None,
+    test: Matching,
+    parameters: Parameters,
+    rules: calibration.Parameters,
 ) -> list[Outcome]:
-    """Fit every map on val and measure it on test.
+    """Fit every map on val and measure it on test; without val, fit and measure across folds.
 
     Args:
-        val: made at `rules.iou` or more.
+        val: made at `rules.iou` or more; None where there is no such split.
         test: made at `needed_ious(rules)` or more.
         parameters: kinds of map and their target.
         rules: IoU, bins and floor; the floor is one on the old scores, before and after.
@@ -146,11 +166,34 @@ def study(
     outcomes = [_outcome("none", "all", {}, test, test, parameters, rules)]
     for method in parameters.methods:
         for by in parameters.by:
-            maps = fit_maps(val, rules, method, by, parameters.target)
-            results = recalibrated(test.results, maps, test.scales)
+            maps = fit_maps(test if val is None else val, rules, method, by, parameters.target)
+            if val is None:
+                results = across_folds(test, rules, method, by, parameters)
+            else:
+                results = recalibrated(test.results, maps, test.scales)
             new = match(test.truth, results, test.scales, test.ious)
             outcomes.append(_outcome(method, by, maps, test, new, parameters, rules))
-    return outcomes
+    if val is not None:
+        return outcomes
+    return [replace(made, fitted_on=f"{parameters.folds} folds of test") for made in outcomes]
+
+
+def across_folds(
+    test: Matching, rules: calibration.Parameters, method: Method, by: By, parameters: Parameters
+) -> Results:
+    """The detections, those of each fold of the images under maps fitted on the other folds.
+
+    Image n is in fold n modulo `folds`, n its position in the truth.
+    """
+    results = test.results
+    fold_of = np.arange(len(test.truth.image_ids)) % parameters.folds
+    scores = results.scores.copy()
+    for fold in range(parameters.folds):
+        own = fold_of[results.image] == fold
+        maps = fit_maps(test, rules, method, by, parameters.target, fold_of != fold)
+        part = replace(results, scores=results.scores[own], areas=results.areas[own])
+        scores[own] = recalibrated(part, maps, test.scales).scores
+    return replace(results, scores=scores)
 
 
 def _outcome(
@@ -180,9 +223,9 @@ def metrics(
     Returns:
         `before` and `<method>.<by>`, each with `ece` (abs(mean score - mean target) over the
         bins), `gap` (mean score - mean target) and `n` by group, AP, AP50, AP75, AP_<scale>;
-        after a sigmoid also its `temperature` or `slope` and `shift` by map. Then target, iou,
-        bins and floor. The groups are those of `calibration.metrics`: the scale of the object
-        found.
+        after a sigmoid also its `temperature` or `slope` and `shift` by map. Then fitted_on (`val`
+        or `<n> folds of test`), target, iou, bins and floor. The groups are those of
+        `calibration.metrics`: the scale of the object found.
     """
     before, *after = (_measured(outcome, scales, rules.bins) for outcome in outcomes)
     made: dict[str, object] = {"before": before}
@@ -192,7 +235,8 @@ def metrics(
             for outcome, values in zip(outcomes[1:], after, strict=True)
             if outcome.method == method
         }
-    return {**made, "target": parameters.target, **rules.model_dump()}
+    made |= {"fitted_on": outcomes[0].fitted_on, "target": parameters.target}
+    return {**made, **rules.model_dump()}
 
 
 def _measured(outcome: Outcome, scales: Scales, bins: int) -> dict[str, object]:
@@ -228,7 +272,7 @@ def reliability(outcomes: list[Outcome], scales: Scales, bins: int) -> "pd.DataF
     """The reliability diagrams before (method `none`) and after.
 
     Returns:
-        Columns method, by, group and those of `calibration.diagram`; precision is the mean
+        Columns method, by, group and those of `diagram`; precision is the mean
         target. A row a bin, NaN where it is empty.
     """
     import pandas as pd
@@ -238,7 +282,7 @@ def reliability(outcomes: list[Outcome], scales: Scales, bins: int) -> "pd.DataF
         for name, chosen in _groups(outcome, scales):
             score, target = outcome.found.score[chosen], outcome.target[chosen]
             names = {"method": outcome.method, "by": outcome.by, "group": name}
-            tables.append(pd.DataFrame({**names, **calibration.diagram(score, target, bins)}))
+            tables.append(pd.DataFrame({**names, **diagram(score, target, bins)}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -9,9 +9,16 @@ from matplotlib.figure import Figure
 
 from scalewise.coco import Results, Truth
 from scalewise.data.store import Store
-from scalewise.report import calibration, curves, detections, gallery, levels, tide
+from scalewise.report import calibration, curves, detections, gallery, levels, style, tide
+from scalewise.report import score_cut as cuts
 from scalewise.report.inputs import metrics, object_counts, settings, table
 from scalewise.scales import Scales
+
+NEEDS = {  # why a picture that every detector has may be missing
+    "levels": "the results do not say which level found what",
+    "detections": "the images are not at hand",
+    "errors": "the images are not at hand",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Sources:
 
 
 def draw(sources: Sources) -> Iterator[tuple[str, Figure]]:
-    """Each picture's name and figure; losses and levels only where their CSV is there.
+    """Each picture's name and figure; losses, cuts and levels only where their CSV has them.
 
     Raises:
         InputError: a missing or unusable file, with the command that makes it.
@@ -60,15 +67,33 @@ def draw(sources: Sources) -> Iterator[tuple[str, Figure]]:
     costs = metrics(sources.metrics / "tide.json", f"dvc repro tide@{name}")
     by_group = {g: costs[g] for g in scales.groups if g in costs}
     yield "tide", tide.bars(by_group, counts, sources.intervals)
+    if (found := plots / "score_cut.csv").is_file():
+        yield "score_cut", _score_cut(sources, found)
     if (found := plots / "levels.csv").is_file():
         of_levels = table(found, levels.LEVEL_COLUMNS, f"dvc repro levels@{name}")
-        yield "levels", levels.level_by_scale(of_levels, scales.names)
+        if len(of_levels):
+            yield "levels", levels.level_by_scale(of_levels, scales.names)
     if sources.store is None:
         return
     scene = (sources.store, sources.truth, sources.results)
     yield "detections", detections.worst_and_best(*scene)
     errors = table(plots / "tide_errors.csv", gallery.ERROR_COLUMNS, f"dvc repro tide@{name}")
     yield "errors", gallery.costliest_errors(*scene, errors, scales.names)
+
+
+@style.drawn
+def instead(name: str) -> Figure:
+    """What stands in the place of a picture that cannot be drawn: why."""
+    figure = style.figure(1.6)
+    style.note(figure.subplots(), f"{name}: {NEEDS[name]}")
+    return figure
+
+
+def _score_cut(sources: Sources, path: Path) -> Figure:
+    command = f"dvc repro score-cut@{sources.detector}"
+    known = metrics(sources.metrics / "score_cut.json", command)
+    of_cuts = table(path, cuts.SCORE_CUT_COLUMNS, command)
+    return cuts.score_cut(of_cuts, sources.scales.groups, known.get("lowest"))
 
 
 def _reliability(sources: Sources) -> Figure:

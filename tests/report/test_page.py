@@ -2,7 +2,6 @@ import json
 import runpy
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +14,9 @@ from scalewise.errors import InputError
 from scalewise.report import latex, page, readings, tables
 from scalewise.report.dossier import Detector, Dossier, Picture, Section, gather, pictures
 from scalewise.scales import Scales
+from whole_html import read
 
 STAGES = Path(__file__).parents[2] / "stages"
-VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 AVERAGE_PRECISION = {
     "AP": 0.604,
@@ -44,33 +43,6 @@ CALIBRATION = {
     "floor": 0.05,
 }
 LEVELS = {"share": {"small": {"0": 0.8, "1": 0.2}, "large": {"1": 1.0}}}
-
-
-class Reader(HTMLParser):
-    """Checks that every element is closed by its own name, and collects text."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.text, self.tags = [], [], []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def read(html):
-    reader = Reader()
-    reader.feed(html)
-    reader.close()
-    assert reader.open == []
-    return reader
 
 
 @pytest.fixture
@@ -167,6 +139,15 @@ def test_pictures_come_in_our_order_and_others_by_name(tmp_path, picture):
     assert titles == ["Losses", "What each error costs", "A new one", "Zebra"]
 
 
+def test_pictures_of_one_name_are_read_by_their_folder(tmp_path, picture):
+    for name in ("classification", "net"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "reliability.png").write_bytes(picture.png)
+    readings = [pictures(tmp_path / name)[0].reading for name in ("classification", "net")]
+    assert readings[0] != readings[1]
+    assert all(readings)
+
+
 def test_the_scale_table_marks_the_costliest_main_error(detector):
     table = tables.by_scale(detector, Scales())
     assert sum(width for _, width in table.spans) == len(table.head)
@@ -181,6 +162,23 @@ def test_the_part_of_each_scale_in_the_whole_loss_is_told_where_known(detector):
     table = tables.by_share(detector, Scales())
     assert [[cell.text for cell in row[:3]] for row in table.rows] == [["small", "2.00", "11.12"]]
     assert tables.by_share(Detector("x", {}), Scales()) is None
+
+
+def test_score_cuts_stand_by_their_score_with_every_group_that_is_known(detector):
+    numbers = {"AP": 48.04, "Miss": 21.6, "FP": 5.1, "ece": 0.0751, "n": 33038}
+    cuts = {"0.25": {"all": numbers | {"n": 12}}, "0.001": {"all": numbers, "small": {"AP": 1.0}}}
+    cut = replace(detector, score_cut=cuts | {"lowest": 0.0104})
+    table = tables.by_cut(cut, Scales())
+    assert table.head == ("cut", "n", *(4 * ("all", "small")))
+    assert sum(width for _, width in table.spans) == len(table.head)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["0.001", "33,038", "48.0", "1.0", "21.6", "-", "5.1", "-", "0.075", "-"],
+        ["0.25", "12", "48.0", "-", "21.6", "-", "5.1", "-", "0.075", "-"],
+    ]
+    assert "lowest score is 0.0104" in table.caption
+    assert "What a score cut does" in page.render(dossier(cut))
+    assert tables.by_cut(detector, Scales()) is None
+    assert tables.by_cut(replace(detector, score_cut={"lowest": 0.1}), Scales()) is None
 
 
 def test_numbers_in_names_sort_by_value():

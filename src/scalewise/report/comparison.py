@@ -16,7 +16,6 @@ from scalewise.scales import Scales
 
 Differences = Mapping[str, Difference]
 
-COLOURS = {"better": "#0072b2", "worse": "#d55e00", "moved": style.INK, "noise": "#9aa7b5"}
 NAMED = 4  # changes that are named in words
 TITLE_LENGTH = 40
 HOW_TO_READ = (
@@ -189,7 +188,8 @@ def forest(found: Differences, scales: Scales, title: str) -> Figure:
 
 def _draw(axes: Axes, place: int, name: str, found: Difference) -> None:
     factor, told = _factor(name), verdict(name, found)
-    axes.plot([found.low * factor, found.high * factor], [place] * 2, color=COLOURS[told], lw=2)
+    colour = style.VERDICT_COLOURS[told]
+    axes.plot([found.low * factor, found.high * factor], [place] * 2, color=colour, lw=2)
     # A hollow point for who cannot tell the colours.
-    fill = "white" if told == "noise" else COLOURS[told]
-    axes.plot(found.change * factor, place, "o", ms=6, color=COLOURS[told], mfc=fill, zorder=3)
+    fill = "white" if told == "noise" else colour
+    axes.plot(found.change * factor, place, "o", ms=6, color=colour, mfc=fill, zorder=3)

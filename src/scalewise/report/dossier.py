@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalewise.coco import read_truth
 from scalewise.errors import InputError
+from scalewise.report.captions import READINGS, explained, name_of
 from scalewise.report.inputs import if_there, metrics, object_counts
 from scalewise.scales import Scales
 
@@ -14,68 +15,6 @@ if TYPE_CHECKING:
     from scalewise.report.tables import Table
 
 Metrics = Mapping[str, Any]
-
-READINGS = {
-    "loss": (
-        "Losses",
-        "If val rises while train falls, the network learns its examples by heart; if both still "
-        "fall at the end, it was stopped too early.",
-    ),
-    "anchors": (
-        "Anchor coverage",
-        "Sizes at which the upper curve dips have no anchor near enough: no training repairs that, "
-        "other anchor sizes do.",
-    ),
-    "precision_recall": (
-        "Precision against recall",
-        "Where a curve ends on the right is the share of objects that was found at all; how high "
-        "it runs is the share of detections that was right.",
-    ),
-    "tide": (
-        "What each error costs",
-        "Compare along a row: an error that is long for one scale only belongs to that scale.",
-    ),
-    "reliability": (
-        "Reliability",
-        "On the diagonal a score of .7 means 7 right in 10; bars below it promise too much, bars "
-        "above it too little, and wide intervals stand on few detections.",
-    ),
-    "levels": (
-        "Which level finds which size",
-        "A dark diagonal says that the levels share the sizes as designed; a dark row says that "
-        "one level does the work of others.",
-    ),
-    "features": (
-        "What the levels respond to",
-        "A level that serves an object lights up inside its green box and stays dark elsewhere.",
-    ),
-    "fields": (
-        "What each level can see",
-        "What a level can see against what it is asked to find: a dashed square outside the thick "
-        "white one is an object whose edges hardly move the answer.",
-    ),
-    "dilation": (
-        "Dilated convolutions",
-        "Blue is measured; red is what multiplying dilations like strides would promise, for the "
-        "same cost.",
-    ),
-    "label_smoothing": (
-        "Label smoothing",
-        "The dots are the logit gap beyond which more confidence costs.",
-    ),
-    "gaussian": (
-        "Cross-entropy of two Gaussians",
-        "Grey cannot be learnt away; blue is what a wrong q adds.",
-    ),
-    "detections": (
-        "The worst and the best images",
-        "Dashed green boxes were missed; a red box without green below it is a false alarm.",
-    ),
-    "errors": (
-        "The costliest errors",
-        "One row a type of error, one column a scale: look for what the two crops have in common.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -103,6 +42,7 @@ class Detector:
         objects: how many there are to find, by group.
         pictures: in the order to be shown.
         log: how long it took, on what.
+        score_cut: AP, Miss, FP (points), ece (0 to 1) and n by cut and group; `lowest` score.
         intervals: `low` and `high` by the parts of a statistic's name (`tide`, `small`, `Cls`).
     """
 
@@ -115,11 +55,12 @@ class Detector:
     pictures: Sequence[Picture] = ()
     log: Metrics = field(default_factory=dict)
     intervals: Metrics = field(default_factory=dict)
+    score_cut: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page beside the detectors: a title, sentences, pictures, tables.
+    """A part of the page beside the detectors: a title, sentences, pictures, tables, parts.
 
     Attributes:
         title: its heading.
@@ -127,6 +68,7 @@ class Section:
         pictures: in order.
         tables: in order; those longer than a screen are folded.
         note: how to read it; may be empty.
+        parts: sections within it, which have none of their own.
     """
 
     title: str
@@ -134,6 +76,7 @@ class Section:
     pictures: Sequence[Picture] = ()
     tables: Sequence["Table"] = ()
     note: str = ""
+    parts: Sequence["Section"] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +93,7 @@ class Dossier:
         appendix: what is shown after them.
         warnings: what to know before believing the numbers.
         facts: what it was made from and how, by name.
+        about: what the page is, in a sentence.
     """
 
     title: str
@@ -161,6 +105,10 @@ class Dossier:
     appendix: Sequence[Section] = ()
     warnings: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    about: str = (
+        "Detectors taken apart by object scale: average precision, the cost of each kind of error, "
+        "and whether scores can be believed."
+    )
 
 
 def gather(root: str | Path, names: Sequence[str], scales: Scales) -> Dossier:
@@ -175,24 +123,22 @@ def gather(root: str | Path, names: Sequence[str], scales: Scales) -> Dossier:
         raise InputError("report: expected the name of a detector or more, got none")
     root = Path(root)
     return Dossier(
-        title="What is wrong at which scale",
+        title="What is wrong, and where",
         scales=scales,
         detectors=[_detector(root, name, scales) for name in names],
         anchors=if_there(root / "metrics" / "anchors.json"),
         pictures=pictures(root / "plots"),
+        about="Models taken apart: how good they are, what they get wrong and where, and which "
+        "differences are more than noise.",
     )
 
 
 def pictures(folder: Path) -> list[Picture]:
     """The PNGs of a folder: those we can explain in our order, then the others by name."""
     known = list(READINGS)
-    files = sorted(folder.glob("*.png"), key=lambda file: (_rank(file.stem, known), file.stem))
-    return [Picture(*explained(file.stem), file.read_bytes()) for file in files]
-
-
-def explained(name: str) -> tuple[str, str]:
-    """Title and reading of the picture called `name`."""
-    return READINGS.get(name, (name.replace("_", " ").capitalize(), ""))
+    named = {name_of(file.parent.name, file.stem): file for file in folder.glob("*.png")}
+    ranked = sorted(named, key=lambda name: (_rank(name, known), name))
+    return [Picture(*explained(name), named[name].read_bytes()) for name in ranked]
 
 
 def _rank(name: str, known: list[str]) -> int:
@@ -210,6 +156,7 @@ def _detector(root: Path, name: str, scales: Scales) -> Detector:
         calibration=metrics(folder / "calibration.json", f"dvc repro calibration@{name}"),
         intervals=if_there(folder / "intervals.json"),
         levels=if_there(folder / "levels.json"),
+        score_cut=if_there(folder / "score_cut.json"),
         objects=_objects(root / "predictions" / name / "test_truth.json", scales),
         pictures=pictures(root / "plots" / name),
         log=if_there(root / "logs" / "train" / f"{name}.json"),

@@ -11,6 +11,8 @@ from scalewise.scales import Scales
 
 ABSENT = "-"
 HEAT_FULL = 40.0  # points of AP50 that tint a cell fully
+CUT_MEASURES = {"AP": ".1f", "Miss": ".1f", "FP": ".1f", "ece": ".3f"}
+CUT_NAMES = {"Miss": "cost of Miss", "FP": "cost of FP", "ece": "ECE"}
 DIGITS = re.compile(r"(\d+)")
 
 
@@ -33,6 +35,7 @@ class Table:
         rows: R rows of K cells.
         spans: headings over several columns, as (name, number of columns); they add up to K.
         good: whether heat is good rather than bad.
+        title: its heading; may be empty.
     """
 
     caption: str
@@ -40,6 +43,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     spans: tuple[tuple[str, int], ...] = ()
     good: bool = False
+    title: str = ""
 
 
 def by_scale(detector: Detector, scales: Scales) -> Table:
@@ -258,6 +262,35 @@ def level_shares(levels: Metrics, scales: Scales) -> dict[str, dict[str, float]]
 def level_name(level: str) -> str:
     """`level 0` for a bare number, otherwise the name itself."""
     return f"level {level}" if level.isdigit() else level
+
+
+def by_cut(detector: Detector, scales: Scales) -> Table | None:
+    """AP, the costs of Miss and FP, and ECE of each group at each score cut; None without cuts."""
+    cuts = {cut: one for cut, one in detector.score_cut.items() if isinstance(one, Mapping)}
+    if not cuts:
+        return None
+    groups = [g for g in scales.groups if any(_of(one, g) for one in cuts.values())]
+    rows = [
+        (
+            Cell(f"{cut:g}"),
+            Cell(_count(_of(one, "all").get("n"))),
+            *(
+                Cell(_number(_of(one, group).get(measure), form))
+                for measure, form in CUT_MEASURES.items()
+                for group in groups
+            ),
+        )
+        for cut, one in sorted((float(cut), one) for cut, one in cuts.items())
+    ]
+    lowest = detector.score_cut.get("lowest")
+    ends = "" if lowest is None else f" The results' lowest score is {lowest:.3g}."
+    return Table(
+        "Detections of a lower score are left out; n: those of all sizes that stay. AP and costs "
+        f"in points (0 to 100), ECE as a share of 1.{ends}",
+        ("cut", "n", *(group for _ in CUT_MEASURES for group in groups)),
+        tuple(rows),
+        (("", 2), *((CUT_NAMES.get(measure, measure), len(groups)) for measure in CUT_MEASURES)),
+    )
 
 
 def by_group(metrics: Metrics, scales: Scales, caption: str) -> Table | None:

@@ -13,24 +13,28 @@ from scalewise import params
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "scalewise"
 # A module may import rooms to its left, and its own.
-ROOMS = ["ground", "data", "models", "training", "prediction", "theory", "diagnosis", "report",
-         "cli"]  # fmt: skip
+ROOMS = ["ground", "data", "examples", "models", "training", "prediction", "theory", "diagnosis",
+         "evaluation", "report", "cli"]  # fmt: skip
 ROOM_OF = {"checkpoint": "training", "inspection": "prediction"}
-# Stages that find a module by the name they get, and where.
+WITHOUT_TORCH = ["diagnosis", "evaluation", "report"]
+# Stages that find a module by the names they get, and where: one room for all, or one for each.
 BY_NAME = {
     "prepare": "data",
+    "adopt": "data",
     "train": "models",
-    "predict": "models",
+    "predict": ("prediction", "models"),
     "features": "models",
+    "snapshots": "models",
+    "augmentation": "models",
     "theory": "models",
 }
 
 
-def stages() -> dict[str, dict]:
-    """Every stage of dvc.yaml with its `foreach` unrolled and its values filled in."""
-    values = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+def stages(folder: Path = ROOT) -> dict[str, dict]:
+    """Every stage of a folder's dvc.yaml with `foreach` unrolled and its values filled in."""
+    values = YAML(typ="safe").load((folder / "params.yaml").read_text())
     unrolled = {}
-    for name, stage in YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"].items():
+    for name, stage in YAML(typ="safe").load((folder / "dvc.yaml").read_text())["stages"].items():
         if "foreach" not in stage:
             unrolled[name] = _filled(stage, values)
             continue
@@ -109,8 +113,8 @@ def test_packages_are_empty(path):
     assert len(ast.parse(path.read_text()).body) == 1
 
 
-@pytest.mark.parametrize("room_name", ["diagnosis", "report"])
-def test_diagnosis_and_report_never_import_torch(room_name):
+@pytest.mark.parametrize("room_name", WITHOUT_TORCH)
+def test_what_only_counts_and_draws_never_imports_torch(room_name):
     for path in closure(*(SOURCE / room_name).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -123,13 +127,41 @@ def test_stage_declares_the_code_it_imports(name):
     stage = stages()[name]
     script, *arguments = re.search(r"python (stages/.*)", stage["cmd"])[1].split()
     start = [ROOT / script]
-    if Path(script).stem in BY_NAME:
-        start += [SOURCE / BY_NAME[Path(script).stem] / f"{name}.py" for name in arguments]
+    if rooms := BY_NAME.get(Path(script).stem):
+        rooms = [rooms] * len(arguments) if isinstance(rooms, str) else rooms
+        named = zip(rooms, arguments, strict=True)
+        start += [SOURCE / room_name / f"{name}.py" for room_name, name in named]
     needed = {str(path.relative_to(ROOT)) for path in closure(*start)}
     if SOURCE / "report" / "page.py" in closure(*start):
         needed.add("src/scalewise/report/page.html.jinja")
     declared = {dep for dep in stage["deps"] if dep.startswith(("src/", "stages/"))}
+    declared = {file for dep in declared for file in _files(dep)}
     assert declared == needed, "\n".join(f"        - {dep}" for dep in sorted(needed))
+
+
+@pytest.mark.parametrize("name", stages(ROOT / "studies"))
+def test_a_study_declares_the_code_of_the_stages_it_runs(name):
+    stage = stages(ROOT / "studies")[name]
+    _, script, *arguments = re.search(r"(python) (studies/\S+)(.*)", stage["cmd"])[0].split()
+    start = [ROOT / script]
+    if script == "studies/run.py":
+        task, variant = arguments
+        values = YAML(typ="safe").load((ROOT / "studies" / "params.yaml").read_text())
+        start += [ROOT / "stages" / f"{part}.py" for part in ("train", "predict", task)]
+        start += [SOURCE / "prediction" / f"{task}.py"]
+        start += [SOURCE / "models" / f"{values[task][variant]['model']}.py"]
+    needed = {str(path.relative_to(ROOT)) for path in closure(*start)}
+    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
+    assert declared == needed, "\n".join(f"        - {dep}" for dep in sorted(needed))
+
+
+def _files(dependency: str) -> set[str]:
+    """The dependency itself, or the modules of a folder, which its stage then needs all of."""
+    folder = ROOT / dependency
+    if not folder.is_dir():
+        return {dependency}
+    modules = (path for path in folder.glob("*.py") if path.name != "__init__.py")
+    return {str(path.relative_to(ROOT)) for path in modules}
 
 
 @pytest.mark.parametrize("name", stages())

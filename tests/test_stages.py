@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,16 +16,36 @@ from ruamel.yaml import YAML
 from test_pipeline import stages
 
 ROOT = Path(__file__).parents[1]
+LOOK = {"side": [8, 40], "objects": [1, 4]}
+SCHEDULE = {"epochs": 2, "batch_size": 4}
 OVERLAY = {
     "shapes": {"image_size": 64, "train": 16, "val": 4, "test": 6},
     "anchors": {"scales": [[8, 12], [20, 28], [40, 56]]},
     "multiscale": {"image_size": 64, "stem": [8], "widths": [8, 8, 8], "neck": 8},
-    "prediction": {"score_floor": 0.0001},  # two epochs make nothing sure
+    "figures": {"train": 12, "val": 5, "test": 6},
+    "regression": {"hidden": [8]},
+    "creatures": {"images": 110, "image_size": 32},
+    "classifier": {"image_size": 32},
+    "embedding": {"points": 20, "perplexity": 5, "iterations": 250},
+    "streets": {"size": [96, 72], "train": 8, "val": 4, "test": 4, "frames": 2},
+    "segmenter": {"height": 48, "width": 64},
+    "segnet": {"base_width": 4, "convolutions": [1, 1, 1]},
 }
-LOOK = {"side": [8, 40], "objects": [1, 4]}
-SCHEDULE = {"epochs": 2, "batch_size": 4}
-
-
+DETAILS = {
+    "shapes.varied": LOOK,
+    "prediction.detection": {"score_floor": 0.0001},  # two epochs make nothing sure
+    "keypoints.encoder": {"widths": [4, 4, 8, 8]},
+    "resnet18_augmented.augmentation": {"copies": 1},
+}
+KEYPOINTS = ("heatmap", "regression", "soft_argmax")
+CLASSIFICATION = ("convnet", "resnet18", "resnet18_augmented")
+SEGMENTATION = ("segnet", "deeplabv3")
+MODELS = {
+    "detection": ("multiscale",),
+    "keypoints": KEYPOINTS,
+    "classification": CLASSIFICATION,
+    "segmentation": SEGMENTATION,
+}
 DIAGNOSIS = (
     "average_precision",
     "tide",
@@ -32,6 +53,7 @@ DIAGNOSIS = (
     "levels",
     "intervals",
     "recalibrate",
+    "score_cut",
     "gallery",
 )
 
@@ -41,8 +63,12 @@ def make_project(folder: Path) -> Path:
     values = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
     for section, changes in OVERLAY.items():
         values[section] |= changes
-    values["shapes"]["varied"] |= LOOK
-    values["multiscale"]["training"] |= SCHEDULE
+    for dotted, changes in DETAILS.items():
+        section, _, inner = dotted.partition(".")
+        values[section][inner] |= changes
+    for models in MODELS.values():
+        for model in models:
+            values[model]["training"] |= SCHEDULE
     folder.mkdir(exist_ok=True)
     (folder / "params.yaml").write_text(json.dumps(values))  # JSON is YAML
     (folder / "stages").symlink_to(ROOT / "stages")
@@ -71,6 +97,16 @@ def done(project: Path, stage: str, *arguments: str, **environment: str) -> str:
     return result.stdout
 
 
+def stage(project: Path, name: str, *arguments: str) -> None:
+    """Run a stage in this process, which spares its imports; a user's mistake raises."""
+    before = Path.cwd()
+    os.chdir(project)
+    try:
+        runpy.run_path(str(ROOT / "stages" / f"{name}.py"))["main"](*arguments)
+    finally:
+        os.chdir(before)
+
+
 def refused(project: Path, stage: str, *arguments: str) -> str:
     """The stage's one line about a user's mistake."""
     result = run(project, stage, *arguments)
@@ -84,11 +120,29 @@ def refused(project: Path, stage: str, *arguments: str) -> str:
 def finished(tmp_path_factory) -> Path:
     """A project whose every stage has run."""
     project = make_project(tmp_path_factory.mktemp("project"))
-    done(project, "prepare", "shapes")
-    done(project, "anchors", "shapes", "64")
-    for stage in ("train", "losses", "features", "predict", *DIAGNOSIS, "theory"):
-        done(project, stage, "multiscale")
-    done(project, "report")
+    for dataset in ("shapes", "figures", "creatures", "streets", "coco"):
+        stage(project, "prepare", dataset)
+    for dataset in ("wildlife", "camvid"):
+        stage(project, "adopt", dataset)
+    stage(project, "anchors", "shapes", "64")
+    for task, models in MODELS.items():
+        for model in models:
+            stage(project, "train", model)
+            stage(project, "losses", model)
+            stage(project, "predict", task, model)
+            if task != "detection":
+                stage(project, task, model)
+    for name in ("features", *DIAGNOSIS, "theory"):
+        stage(project, name, "multiscale")
+    for entry in json.loads((project / "params.yaml").read_text())["pretrained"]:
+        stage(project, "detect", entry)
+    for model in ("heatmap", "soft_argmax"):
+        stage(project, "snapshots", model)
+    stage(project, "augmentation", "resnet18_augmented")
+    stage(project, "keypoint_gallery", *KEYPOINTS)
+    stage(project, "classification_gallery", *CLASSIFICATION)
+    stage(project, "segmentation_gallery", *SEGMENTATION)
+    stage(project, "report")
     return project
 
 
@@ -132,17 +186,33 @@ def test_metrics_have_the_standard_names(finished):
     )
 
 
+@pytest.mark.parametrize(
+    ("task", "names"),
+    [
+        ("keypoints", {"PCK_05", "PCK_20", "error_px_mean", "error_px_median", "keypoint"}),
+        ("classification", {"accuracy", "f1_weighted", "f1_macro", "loss", "ece", "class"}),
+        ("segmentation", {"mIoU", "pixel_accuracy", "loss", "class", "iou_bins"}),
+    ],
+)
+def test_every_model_of_a_task_has_its_numbers_and_intervals(finished, task, names):
+    for model in MODELS[task]:
+        found = json.loads((finished / "metrics" / model / f"{task}.json").read_text())
+        assert names | {"interval", "n"} <= set(found), model
+        assert names & set(found["interval"]), model
+
+
 def test_running_again_gives_the_same_bytes(project):
     kept = [
         "models/multiscale.pt",
         "plots/multiscale/history.csv",
         "predictions/multiscale/test.json",
     ]
-    before = {name: (project / name).read_bytes() for name in kept}
-    done(project, "train", "multiscale")
-    done(project, "predict", "multiscale")
-    for name, content in before.items():
-        assert (project / name).read_bytes() == content, name
+    written = []
+    for _ in range(2):
+        done(project, "train", "multiscale")
+        done(project, "predict", "detection", "multiscale")
+        written.append([(project / name).read_bytes() for name in kept])
+    assert written[0] == written[1]
 
 
 def test_a_killed_training_goes_on_where_it_was(project):
@@ -208,8 +278,10 @@ def test_a_dataset_of_another_origin_takes_the_place_of_shapes(project):
         }
         (folder / f"{split}.json").write_text(json.dumps(document))
     change(project, "multiscale.dataset", "mine")
-    for stage in ("train", "features", "predict", *DIAGNOSIS):
-        done(project, stage, "multiscale")
+    stage(project, "train", "multiscale")
+    stage(project, "predict", "detection", "multiscale")
+    for name in ("features", *DIAGNOSIS):
+        stage(project, name, "multiscale")
     found = json.loads((project / "predictions/multiscale/test.json").read_text())
     assert {record["image_id"] for record in found} <= {95, 96, 97}
     assert {record["category_id"] for record in found} <= {44, 2}
@@ -217,8 +289,8 @@ def test_a_dataset_of_another_origin_takes_the_place_of_shapes(project):
 
 def test_empty_results_are_a_detector_that_found_nothing(project):
     (project / "predictions/multiscale/test.json").write_text("[]")
-    for stage in DIAGNOSIS:
-        done(project, stage, "multiscale")
+    for name in DIAGNOSIS:
+        stage(project, name, "multiscale")
     folder = project / "metrics" / "multiscale"
     assert json.loads((folder / "average_precision.json").read_text())["AP"] == 0
     tide = json.loads((folder / "tide.json").read_text())["all"]
@@ -266,9 +338,9 @@ def test_a_checkpoint_of_another_model_or_dataset_is_named(project):
     document = json.loads(truth.read_text())
     document["categories"][0]["name"] = "ellipse"
     truth.write_text(json.dumps(document))
-    assert "its categories are ellipse" in refused(project, "predict", "multiscale")
+    assert "its categories are ellipse" in refused(project, "predict", "detection", "multiscale")
     (project / "models/multiscale.pt").write_bytes(b"something")
-    assert "not a checkpoint" in refused(project, "predict", "multiscale")
+    assert "not a checkpoint" in refused(project, "predict", "detection", "multiscale")
 
 
 @pytest.mark.parametrize(
@@ -306,5 +378,57 @@ def test_a_batch_that_processes_cannot_share_is_refused(project):
 
 
 def test_an_unknown_model_or_dataset_lists_the_choices(project):
-    assert "choices: multiscale" in refused(project, "train", "multiscal")
-    assert "choices: shapes" in refused(project, "prepare", "shape")
+    assert "choices: camvid, wildlife" in refused(project, "adopt", "shapes")
+    assert "choices: classification" in refused(project, "predict", "boxes", "multiscale")
+    known = [model for models in MODELS.values() for model in models]
+    listed = f"choices: {', '.join(sorted(known))}"
+    assert listed in refused(project, "train", "multiscal")
+    assert "shapes" in refused(project, "prepare", "shape").split("choices: ")[1]
+
+
+@pytest.fixture
+def study(project):
+    """The two scripts of studies/ in a project of two small variants."""
+    folder = project / "studies"
+    folder.mkdir()
+    for name in ("run.py", "compare.py"):
+        shutil.copy(ROOT / "studies" / name, folder)
+    (project / "src").symlink_to(ROOT / "src")
+    then = {"argmax": {"prediction.keypoints.decoding": "argmax"}}
+    values = {
+        "seeds": [0, 1],
+        "keypoints": {
+            "base": {"model": "heatmap", "then": then},
+            "wide": {"model": "heatmap", "changes": {"keypoints.sigma": 4}},
+            "wrong": {"model": "heatmap", "changes": {"keypoints.sigmas": 4}},
+        },
+    }
+    (folder / "params.yaml").write_text(json.dumps(values))
+    return project
+
+
+def study_script(project: Path, script: str, *arguments: str):
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, f"studies/{script}.py", *arguments]
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+
+
+def test_a_study_trains_from_every_seed_and_compares(study):
+    for variant in ("base", "wide"):
+        result = study_script(study, "run", "keypoints", variant)
+        assert result.returncode == 0, result.stderr
+    found = json.loads((study / "studies/results/keypoints/base.json").read_text())
+    assert set(found) == {"base", "argmax"} and [len(runs) for runs in found.values()] == [2, 2]
+    whole = json.loads((study / "metrics/heatmap/keypoints.json").read_text())
+    assert found["base"][0] == whole, "seed 0 without changes is the pipeline's own run"
+    assert found["base"][1] != whole and not list(study.glob(".scratch/study-*"))
+    assert study_script(study, "compare", "keypoints", "base", "wide").returncode == 0
+    compared = json.loads((study / "studies/metrics/keypoints.json").read_text())
+    assert set(compared) == {"base", "argmax", "wide"}
+    assert compared["wide"]["PCK_20"]["n"] == 2 and (study / "studies/plots/keypoints.png").exists()
+
+
+def test_a_study_names_what_it_cannot_change(study):
+    result = study_script(study, "run", "keypoints", "wrong")
+    assert "'keypoints.sigmas' is not in params.yaml" in result.stderr
+    assert "choices: base, wide, wrong" in study_script(study, "run", "keypoints", "x").stderr

@@ -24,6 +24,7 @@ def main(study: str, *names: str) -> None:
     runs = {}
     for name in names:
         runs |= read_json(HERE / "results" / study / f"{name}.json")
+    runs = {names[0]: runs[names[0]], **runs}  # files list theirs by the alphabet
     table = seeds.table(runs, MEASURES[study])
     write_metrics(HERE / "metrics" / f"{study}.json", seeds.metrics(table))
     style.save(picture.side_by_side(table, study), HERE / "plots" / f"{study}.png")

@@ -425,6 +425,8 @@ def test_a_study_trains_from_every_seed_and_compares(study):
     assert study_script(study, "compare", "keypoints", "base", "wide").returncode == 0
     compared = json.loads((study / "studies/metrics/keypoints.json").read_text())
     assert set(compared) == {"base", "argmax", "wide"}
+    bases = [name for name, measures in compared.items() if "change" not in measures["PCK_20"]]
+    assert bases == ["base"], "the first on the command line, not in the alphabet"
     assert compared["wide"]["PCK_20"]["n"] == 2 and (study / "studies/plots/keypoints.png").exists()
 
 

@@ -6,7 +6,7 @@ are over seeds: t intervals of the mean, and of the mean difference from the bas
 
 from pathlib import Path
 
-from scalewise.errors import run
+from scalewise.errors import InputError, run
 from scalewise.evaluation import seeds
 from scalewise.files import read_json, write_metrics
 from scalewise.report import seeds as picture
@@ -21,6 +21,8 @@ MEASURES = {
 
 def main(study: str, *names: str) -> None:
     """Compare the variants of a study with its first."""
+    if study not in MEASURES or not names:
+        raise InputError(f"expected a study ({', '.join(MEASURES)}) and its variants")
     runs = {}
     for name in names:
         runs |= read_json(HERE / "results" / study / f"{name}.json")

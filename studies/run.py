@@ -22,6 +22,8 @@ from scalewise.params import Record
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+PARAMS = HERE / "params.yaml"
+STUDIES = ("keypoints", "classification")
 Changes = dict[str, Any]
 
 
@@ -32,21 +34,21 @@ class Variant(Record):
     """What is trained."""
     changes: Changes = Field(default_factory=dict)
     """Values of params.yaml, by dotted name."""
-    make: tuple[str, ...] = ()
-    """Stages that make data anew, as `prepare figures`."""
     then: dict[str, Changes] = Field(default_factory=dict)
     """Further variants of the trained model, by what is changed after the training."""
 
 
 def main(study: str, name: str) -> None:
     """Train a variant from every seed, write its metrics."""
-    values = YAML(typ="safe").load((HERE / "params.yaml").read_text())
-    if name not in values.get(study, {}):
-        choices = ", ".join(values.get(study, {}))
+    if study not in STUDIES:
+        raise InputError(f"no study '{study}' (choices: {', '.join(STUDIES)})")
+    variants = params.plain(study, PARAMS) or {}
+    if name not in variants:
+        choices = ", ".join(variants)
         raise InputError(f"studies/params.yaml: {study}: no variant '{name}' (choices: {choices})")
-    variant = params.parse(Variant, values[study][name], f"studies/params.yaml: {study}.{name}")
+    variant = params.parse(Variant, variants[name], f"studies/params.yaml: {study}.{name}")
     found: dict[str, list[Any]] = {}
-    for seed in values["seeds"]:
+    for seed in params.plain("seeds", PARAMS):
         project = ROOT / ".scratch" / f"study-{study}-{name}-{seed}"
         for label, metrics in _trained(project, study, name, variant, seed).items():
             found.setdefault(label, []).append(metrics)
@@ -57,7 +59,7 @@ def main(study: str, name: str) -> None:
 def _trained(project: Path, study: str, name: str, variant: Variant, seed: int) -> dict[str, Any]:
     """The metrics of one seed: of the variant and, under their own names, of what is done then."""
     model, log = variant.model, {f"{variant.model}.training.seed": seed}
-    _make(project, variant.changes | log, variant.make)
+    _make(project, variant.changes | log)
     _stage(project, "train", model)
     found = {}
     for label, changes in {name: {}, **variant.then}.items():
@@ -68,17 +70,12 @@ def _trained(project: Path, study: str, name: str, variant: Variant, seed: int) 
     return found
 
 
-def _make(project: Path, changes: Changes, made: tuple[str, ...]) -> None:
-    """A project with the real stages, changed parameters, and data made anew where asked."""
-    (project / "data").mkdir(parents=True, exist_ok=True)
-    _link(project / "stages", ROOT / "stages")
+def _make(project: Path, changes: Changes) -> None:
+    """A project with the real stages and data, and changed parameters."""
+    project.mkdir(parents=True, exist_ok=True)
+    for name in ("stages", "data"):
+        _link(project / name, ROOT / name)
     _write_params(project, changes)
-    own = {command.split()[-1] for command in made}
-    for folder in (ROOT / "data").iterdir():
-        if folder.is_dir() and folder.name not in own:
-            _link(project / "data" / folder.name, folder)
-    for command in made:
-        _stage(project, *command.split())
 
 
 def _link(link: Path, target: Path) -> None:

@@ -434,3 +434,10 @@ def test_a_study_names_what_it_cannot_change(study):
     result = study_script(study, "run", "keypoints", "wrong")
     assert "'keypoints.sigmas' is not in params.yaml" in result.stderr
     assert "choices: base, wide, wrong" in study_script(study, "run", "keypoints", "x").stderr
+    for script, *arguments in (
+        ("run", "seeds", "x"),
+        ("compare", "seeds"),
+        ("compare", "keypoints"),
+    ):
+        result = study_script(study, script, *arguments)
+        assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr

@@ -91,7 +91,7 @@ def parse_truth(document: Any, source: str) -> Truth:
     images = Table(document, "images", source)
     categories = Table(document, "categories", source)
     labels = Table(document, "annotations", source)
-    _check_file_names(images, head["file_names"])
+    records.check_file_names(images, head["file_names"])
     labels.ids()
     category_ids = categories.ids()
     image = labels.positions("image_id", head["image_ids"], "images")
@@ -105,16 +105,6 @@ def parse_truth(document: Any, source: str) -> Truth:
         label=label,
         frames=tuple(images.texts("frame", "")),
     )
-
-
-def _check_file_names(images: Table, names: Sequence[str]) -> None:
-    seen: dict[str, int] = {}
-    for n, name in enumerate(names):
-        if not name:
-            raise images.error(n, "'file_name' is missing or empty")
-        if name in seen:
-            raise images.error(n, f"file '{name}' is there twice, first in images[{seen[name]}]")
-        seen[name] = n
 
 
 def _check_one_each(images: Table, image: Ints, names: Sequence[str]) -> None:

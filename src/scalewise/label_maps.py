@@ -80,7 +80,7 @@ def parse_truth(document: Any, source: str) -> Truth:
     head = records.images(document, source)
     images = Table(document, "images", source)
     masks = Table(document, "annotations", source)
-    _check_names(images, head["file_names"])
+    records.check_file_names(images, head["file_names"])
     palette = _palette(Table(document, "categories", source), source)
     masks.ids()
     image = masks.positions("image_id", head["image_ids"], "images")
@@ -92,16 +92,6 @@ def parse_truth(document: Any, source: str) -> Truth:
         label_names=_one_each(images, image, masks.texts("file_name", None)),
         sequences=tuple(images.texts("sequence", "")),
     )
-
-
-def _check_names(images: Table, names: Sequence[str]) -> None:
-    seen: dict[str, int] = {}
-    for n, name in enumerate(names):
-        if not name:
-            raise images.error(n, "'file_name' is missing or empty")
-        if name in seen:
-            raise images.error(n, f"file '{name}' is there twice, first in images[{seen[name]}]")
-        seen[name] = n
 
 
 def _palette(categories: Table, source: str) -> Palette:

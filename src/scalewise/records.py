@@ -45,6 +45,17 @@ def image_records(image_ids: Ints, file_names: Sequence[str], sizes: Ints) -> li
     ]
 
 
+def check_file_names(images: "Table", names: Sequence[str]) -> None:
+    """Raise an InputError that names the record unless every image has a name of its own."""
+    seen: dict[str, int] = {}
+    for n, name in enumerate(names):
+        if not name:
+            raise images.error(n, "'file_name' is missing or empty")
+        if name in seen:
+            raise images.error(n, f"file '{name}' is there twice, first in images[{seen[name]}]")
+        seen[name] = n
+
+
 def as_object(document: Any, source: str, lists: str) -> dict[str, Any]:
     """The document, if it is an object; `lists` names what it should hold."""
     if not isinstance(document, dict):

@@ -1,10 +1,11 @@
 """classification@<model>: accuracy, F1, loss and calibration of a classifier on test."""
 
+from functools import partial
 from pathlib import Path
 
 from scalewise import bootstrap, class_labels, files, params
 from scalewise.errors import run
-from scalewise.evaluation import classification, classification_tables
+from scalewise.evaluation import classification, classification_tables, leakage
 
 
 def main(model: str) -> None:
@@ -15,6 +16,10 @@ def main(model: str) -> None:
     truth = class_labels.read_truth(folder / "test_truth.json")
     scores = class_labels.aligned(class_labels.read_scores(folder / "test.csv"), truth)
     metrics = classification.metrics(scores, parameters, resampling, truth.frames)
+    if (folder / "seen.json").is_file():
+        seen = leakage.read(folder / "seen.json", truth.file_names)
+        of_some = partial(classification.of_some, scores, parameters, resampling, truth.frames)
+        metrics = leakage.with_groups(metrics, seen, of_some, ("accuracy",))
     if (folder / "train.csv").is_file():
         train = class_labels.read_scores(folder / "train.csv")
         metrics = classification.with_train(metrics, train, parameters.bins)

@@ -1,10 +1,11 @@
 """segmentation@<model>: IoU and its kin on the test images, each with its interval."""
 
+from functools import partial
 from pathlib import Path
 
 from scalewise import bootstrap, confusion, files, label_maps, params
 from scalewise.errors import run
-from scalewise.evaluation import segmentation
+from scalewise.evaluation import leakage, segmentation
 
 
 def main(model: str) -> None:
@@ -16,6 +17,10 @@ def main(model: str) -> None:
     found = confusion.read(folder / "test.npz", len(truth), len(truth.category_names))
     counted = segmentation.measured(truth, found, parameters)
     metrics = segmentation.metrics(counted, parameters, rules)
+    if (folder / "seen.json").is_file():
+        seen = leakage.read(folder / "seen.json", truth.file_names)
+        of_some = partial(segmentation.of_some, truth, found, parameters, rules)
+        metrics = leakage.with_groups(metrics, seen, of_some, ("pixel_accuracy",))
     files.write_metrics(f"metrics/{model}/segmentation.json", metrics)
     files.write_table(plots / "iou.csv", segmentation.class_table(counted, rules))
     bins = segmentation.bin_table(counted.images.total(), parameters)

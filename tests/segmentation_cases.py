@@ -13,7 +13,7 @@ CLASSES = ("sky", "road", "car", "void")
 COLOURS = np.array([(128, 128, 128), (128, 64, 160), (64, 0, 128), (0, 0, 0)], np.uint8)
 VOID = 3
 MODULES = {"segnet": segnet, "deeplabv3": deeplabv3}
-SMALL = {"segnet": {"base_width": 4}, "deeplabv3": {}}
+SMALL = {"segnet": {"base_width": 4, "convolutions": (2, 2, 3, 3, 3)}, "deeplabv3": {}}
 SIZES = {"train": [(40, 32)] * 4, "val": [(40, 32), (64, 48), (33, 50)], "test": [(48, 36)] * 5}
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 from functools import cache
 from pathlib import Path
 
@@ -145,11 +146,15 @@ def test_a_study_declares_the_code_of_the_stages_it_runs(name):
     _, script, *arguments = re.search(r"(python) (studies/\S+)(.*)", stage["cmd"])[0].split()
     start = [ROOT / script]
     if script == "studies/run.py":
-        task, variant = arguments
+        study, variant = arguments
         values = YAML(typ="safe").load((ROOT / "studies" / "params.yaml").read_text())
+        model = values[study][variant]["model"]
+        task = runpy.run_path(str(ROOT / "studies" / "run.py"))["TASKS"][study]
+        if study != task:  # its splits are dealt anew
+            start += [ROOT / "stages" / "adopt.py", SOURCE / "data" / f"{study}.py"]
         start += [ROOT / "stages" / f"{part}.py" for part in ("train", "predict", task)]
         start += [SOURCE / "prediction" / f"{task}.py"]
-        start += [SOURCE / "models" / f"{values[task][variant]['model']}.py"]
+        start += [SOURCE / "models" / f"{model}.py"]
     needed = {str(path.relative_to(ROOT)) for path in closure(*start)}
     declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
     assert declared == needed, "\n".join(f"        - {dep}" for dep in sorted(needed))

@@ -201,6 +201,20 @@ def test_every_model_of_a_task_has_its_numbers_and_intervals(finished, task, nam
         assert names & set(found["interval"]), model
 
 
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_images_with_a_neighbour_in_training_are_told_apart(finished, task):
+    measure = {"classification": "accuracy", "segmentation": "pixel_accuracy"}[task]
+    for model in MODELS[task]:
+        found = json.loads((finished / "metrics" / model / f"{task}.json").read_text())
+        named = json.loads((finished / "predictions" / model / "seen.json").read_text())
+        groups = found["leakage"]
+        assert (
+            groups["seen"]["n"] == len(named) and sum(g["n"] for g in groups.values()) == found["n"]
+        )
+        whole = sum(group["n"] * group.get(measure, 0) for group in groups.values()) / found["n"]
+        assert whole == pytest.approx(found[measure], abs=1e-5), "images of one size"
+
+
 def test_running_again_gives_the_same_bytes(project):
     kept = [
         "models/multiscale.pt",
@@ -402,6 +416,7 @@ def study(project):
             "wide": {"model": "heatmap", "changes": {"keypoints.sigma": 4}},
             "wrong": {"model": "heatmap", "changes": {"keypoints.sigmas": 4}},
         },
+        "camvid": {"by_image": {"model": "segnet", "changes": {"camvid.by": "image"}}},
     }
     (folder / "params.yaml").write_text(json.dumps(values))
     return project
@@ -420,14 +435,48 @@ def test_a_study_trains_from_every_seed_and_compares(study):
     found = json.loads((study / "studies/results/keypoints/base.json").read_text())
     assert set(found) == {"base", "argmax"} and [len(runs) for runs in found.values()] == [2, 2]
     whole = json.loads((study / "metrics/heatmap/keypoints.json").read_text())
-    assert found["base"][0] == whole, "seed 0 without changes is the pipeline's own run"
-    assert found["base"][1] != whole and not list(study.glob(".scratch/study-*"))
+    numbers = {name: value for name, value in whole.items() if isinstance(value, int | float)}
+    assert found["base"][0] == numbers | {"seed": 0}, (
+        "seed 0 without changes is the pipeline's own run"
+    )
+    assert found["base"][1]["error_px_mean"] != numbers["error_px_mean"]
+    assert not list(study.glob(".scratch/study-*"))
     assert study_script(study, "compare", "keypoints", "base", "wide").returncode == 0
     compared = json.loads((study / "studies/metrics/keypoints.json").read_text())
     assert set(compared) == {"base", "argmax", "wide"}
     bases = [name for name, measures in compared.items() if "change" not in measures["PCK_20"]]
     assert bases == ["base"], "the first on the command line, not in the alphabet"
     assert compared["wide"]["PCK_20"]["n"] == 2 and (study / "studies/plots/keypoints.png").exists()
+
+
+def test_a_study_of_a_dataset_deals_its_splits_anew_and_leaves_the_pipelines(study):
+    before = {path: path.read_bytes() for path in study.glob("data/*/*") if path.is_file()}
+    result = study_script(study, "run", "camvid", "by_image")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("val frame of their sequence") == 2, "two splits"
+    found = json.loads((study / "studies/results/camvid/by_image.json").read_text())["by_image"]
+    assert [run["seed"] for run in found] == [0, 1]
+    assert all(run["n"] > 0 and 0 <= run["mIoU"] <= 1 for run in found)
+    assert {p: p.read_bytes() for p in study.glob("data/*/*") if p.is_file()} == before
+
+
+def test_the_seed_of_a_dealt_study_is_that_of_its_split_too(study):
+    space = runpy.run_path(str(study / "studies" / "run.py"))["main"].__globals__
+    ran = []
+
+    def note(folder: Path, name: str, *arguments: str) -> None:
+        values = YAML(typ="safe").load((folder / "params.yaml").read_text())
+        seeds = values["camvid"]["seed"], values["segnet"]["training"]["seed"]
+        ran.append((name, *seeds, (folder / "data" / "camvid").exists()))
+        (folder / "metrics/segnet").mkdir(parents=True, exist_ok=True)
+        (folder / "metrics/segnet/segmentation.json").write_text('{"n": 3, "class": {}}')
+
+    space["_stage"] = note
+    space["main"]("camvid", "by_image")
+    steps = ("adopt", "train", "predict", "segmentation")
+    assert ran == [(name, seed, seed, False) for seed in (0, 1) for name in steps]
+    found = json.loads((study / "studies/results/camvid/by_image.json").read_text())
+    assert found == {"by_image": [{"n": 3, "seed": 0}, {"n": 3, "seed": 1}]}
 
 
 def test_a_study_names_what_it_cannot_change(study):

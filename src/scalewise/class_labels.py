@@ -286,6 +286,17 @@ def _number(text: str) -> float:
         return np.nan
 
 
+def select_scores(scores: Scores, images: Sequence[int] | Ints) -> Scores:
+    """The scores of some images, given by position, in that order."""
+    images = np.asarray(images, np.int64)
+    return replace(
+        scores,
+        file_names=tuple(scores.file_names[n] for n in images),
+        label=scores.label[images],
+        scores=scores.scores[images],
+    )
+
+
 def aligned(scores: Scores, truth: Truth) -> Scores:
     """The scores in the order of a truth's images.
 
@@ -306,7 +317,7 @@ def aligned(scores: Scores, truth: Truth) -> Scores:
             f"{scores.source}: image '{truth.file_names[n]}' is labelled '{came}', "
             f"but {truth.source} says '{expected}'"
         )
-    return replace(scores, file_names=truth.file_names, label=label, scores=scores.scores[order])
+    return select_scores(scores, order)
 
 
 def _check_same(names: Sequence[str], known: dict[str, Any], where: str, source: str) -> None:

@@ -21,6 +21,7 @@ from scalewise.palettes import Labels, Palette, Pixels
 from scalewise.records import Bools, Ints, Table
 
 LISTS = "images, annotations and categories"
+NEARBY = 60  # frames: two seconds of CamVid's
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def frame_numbers(truth: Truth) -> Ints:
     return np.array([int(match[1]) if match else -1 for match in found], np.int64)
 
 
-def near(truth: Truth, other: Truth, frames: int) -> Bools:
+def near(truth: Truth, other: Truth, frames: int = NEARBY) -> Bools:
     """[I] whether an image has one of the same sequence in `other` at most `frames` frames away.
 
     What a score on `truth` owes to having seen its neighbours in `other`. Images without sequence

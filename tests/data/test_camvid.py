@@ -186,7 +186,7 @@ def test_folders_without_a_split_are_split_by_sequences(by, tmp_path, capsys):
     assert [len(truth) for truth in truths] == [4, 4, 4]
     assert set.union(*sequences) == {"S0", "S1", "S2"}
     assert sum(map(len, sequences)) == 3
-    assert "; 0 test frames have a train frame" in capsys.readouterr().err
+    assert "; 0 test frames have a train or val frame" in capsys.readouterr().err
 
 
 def test_a_given_split_may_be_dealt_anew(tmp_path, capsys):
@@ -287,8 +287,8 @@ def test_neighbours_over_the_split_are_counted(tmp_path, capsys):
             data
         )
     adopted(written(files, tmp_path / "given"), tmp_path / "out")
-    # train S0 at 0 and S1 at 10; test S1 at 40 and S2 at 50: one neighbour
-    assert "; 1 test frames have a train frame" in capsys.readouterr().err
+    # train S0 at 0 and S1 at 10, val S2; test S1 at 40 and S2 at 50: both have a neighbour
+    assert "; 2 test frames have a train or val frame" in capsys.readouterr().err
 
 
 def without(name):
@@ -381,7 +381,7 @@ def test_made_streets_are_adopted(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "streets/images.tar: class_dict.csv" in said
     # three sequences of two neighbours; by this seed both test frames have theirs in train
-    assert "; 2 test frames have a train frame of their sequence within 60" in said
+    assert "; 2 test frames have a train or val frame of their sequence within 60" in said
 
 
 def test_real_index_masks_are_adopted_as_they_are(real, tmp_path, capsys):

@@ -27,10 +27,10 @@ def seen(street, pose=STILL, size=(64, 48)):
 
 
 def test_points_are_projected_as_by_hand():
-    # 320 wide: 544 samples of focal length. x: 320 + 544 * 1 / 10; y: 220.8 + 544 * 1.4 / 10
+    # 320 wide: 736 samples of focal length. x: 320 + 736 * 1 / 10; y: 220.8 + 736 * 1.4 / 10
     camera = view.View(empty(), STILL, (320, 240))
     points = np.array([[1, 0, 10], [0, 1.4, 10], [-2, 2.4, 20.0]])
-    assert camera.project(points).tolist() == [[374, 297], [320, 221], [266, 194]]
+    assert camera.project(points).tolist() == [[394, 324], [320, 221], [246, 184]]
     assert (camera.columns, camera.rows) == (641, 481)
 
 
@@ -55,9 +55,9 @@ def test_label_is_the_face_at_the_pixels_centre():
     street = empty()
     street.add([across("Wall", (250, 0, 0), (-1, 1), (0, 2.8))], BACK, 0, 5)
     _, labels = seen(street)
-    # 64 wide: 54.4 px of focal length, 22.08 px to the horizon, eyes at 1.4 m
-    x = (np.arange(64) + 0.5 - 32) / 54.4 * 5
-    y = 1.4 - (np.arange(48) + 0.5 - 22.08) / 54.4 * 5
+    # 64 wide: 73.6 px of focal length, 22.08 px to the horizon, eyes at 1.4 m
+    x = (np.arange(64) + 0.5 - 32) / 73.6 * 5
+    y = 1.4 - (np.arange(48) + 0.5 - 22.08) / 73.6 * 5
     inside = (np.abs(x) < 1)[None] & (np.abs(y - 1.4) < 1.4)[:, None]
     found = labels == KIND["Wall"]
     assert set(np.unique(labels)) == {KIND["Wall"], KIND["Sky"]}
@@ -101,7 +101,7 @@ def test_faces_are_seen_from_their_side_only():
 
 def test_a_box_is_closed():
     """From either side what is seen of a box is the outline of all its corners."""
-    for x in (-3.0, 0.0, 3.0):
+    for x in (-2.0, 0.0, 2.0):
         street = empty()
         street.add(box("Car", (0, 0, 0), (-1, 1), (0, 1.2), (0, 4)), TRAFFIC, x, 8)
         _, labels = seen(street, size=(160, 120))

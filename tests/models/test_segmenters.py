@@ -10,13 +10,24 @@ from scalewise import checkpoint, params, training
 from scalewise.errors import InputError
 from scalewise.examples.images import Examples, check_same_categories
 from scalewise.examples.segmentation import IGNORED
-from scalewise.models import deeplabv3, segmenter, segnet
+from scalewise.models import atrous, deeplabv3, segmenter, segnet, weights
 from segmentation_cases import CLASSES, MODULES, batch, net, sections, write_dataset
 
 C = len(CLASSES)
-VGG = {"base_width": 64}
+VGG = {"base_width": 64, "convolutions": (2, 2, 3, 3, 3), "batch_norm_momentum": 0.5}
+MOBILENET = {
+    "backbone": "mobilenet_v3_large",
+    "groups": 4,
+    "output_stride": 16,
+    "atrous_rates": (12, 24, 36),
+    "pyramid_channels": 256,
+}
 VGG_POOLS = (6, 13, 23, 33, 43)  # where a VGG16 with batch norm pools
 models = pytest.mark.parametrize("name", MODULES)
+
+
+def inverse_log(labels, classes):
+    return segmenter.inverse_log(labels, classes, segmenter.Parameters().inverse_log_offset)
 
 
 def whole_loss(model, data):
@@ -45,10 +56,7 @@ def test_every_parameter_gets_a_gradient(name):
 
 @models
 def test_one_batch_overfits(name):
-    """DeepLabV3 answers on a grid of 16 pixels: each image is of one class, or it could not."""
     model, data = net(name), batch(4, 32, 32)
-    if name == "deeplabv3":
-        data["labels"] = torch.arange(4, dtype=torch.uint8).view(4, 1, 1).expand(4, 32, 32)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     first = whole_loss(model, data).item()
     for _ in range(80):
@@ -99,10 +107,11 @@ def test_the_order_in_memory_changes_no_answer(name):
 
 
 @models
-def test_a_split_is_trained_on_kept_and_restored(name, tmp_path):
+@pytest.mark.parametrize("rule", ["median_frequency", "inverse_log"])
+def test_a_split_is_trained_on_kept_and_restored(name, rule, tmp_path):
     write_dataset(tmp_path)
     schedule = {"epochs": 2, "batch_size": 2, "precision": "full"}
-    given = sections(name, shared={"class_weights": "median_frequency"}, training=schedule)
+    given = sections(name, shared={"class_weights": rule}, training=schedule)
     module = checkpoint.find_model(name)
     train, val = (module.examples(given, tmp_path, split) for split in ("train", "val"))
     fabric = training.fabric_for(given[name].training)
@@ -112,7 +121,9 @@ def test_a_split_is_trained_on_kept_and_restored(name, tmp_path):
     assert [row.keys() >= {"train_cross_entropy", "val_total"} for row in outcome.history] == [1, 1]
     checkpoint.save(tmp_path / "net.pt", name, given, train.categories, outcome.state, {})
     again = checkpoint.restore(tmp_path / "net.pt", name).net
-    expected = segmenter.median_frequency(train.tensors["labels"], C)
+    expected = {"median_frequency": segmenter.median_frequency, "inverse_log": inverse_log}[rule](
+        train.tensors["labels"], C
+    )
     assert torch.equal(again.class_weights, expected) and (expected != 1).any()
     for key, value in again.state_dict().items():
         assert torch.equal(value, outcome.state[key])
@@ -196,10 +207,24 @@ def test_median_frequency_equals_the_rule_written_as_loops(seed):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_median_frequency_of_nothing_is_0():
+@pytest.mark.parametrize("seed", range(4))
+def test_inverse_log_equals_the_rule_written_as_a_loop(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.choice([0, 1, 1, 1, 3, IGNORED], (4, 5, 6)).astype(np.uint8)
+    counted = labels[labels != IGNORED]
+    offset = 1.02 + 0.1 * seed
+    expected = [1 / np.log(offset + (counted == n).mean()) for n in range(5)]
+    expected[2] = expected[4] = 0  # absent
+    found = segmenter.inverse_log(torch.from_numpy(labels), 5, offset)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert found[1] < found[0] < 1 / np.log(offset)
+
+
+@pytest.mark.parametrize("rule", [segmenter.median_frequency, inverse_log])
+def test_weights_of_nothing_are_0(rule):
     nothing = torch.full((2, 3, 3), IGNORED, dtype=torch.uint8)
-    assert segmenter.median_frequency(nothing, 3).tolist() == [0, 0, 0]
-    assert segmenter.median_frequency(nothing[:0], 3).tolist() == [0, 0, 0]
+    assert rule(nothing, 3).tolist() == [0, 0, 0]
+    assert rule(nothing[:0], 3).tolist() == [0, 0, 0]
 
 
 def test_images_and_labels_are_mirrored_together():
@@ -372,7 +397,7 @@ def test_deeplabv3_is_torchvisions_with_another_last_layer(tmp_path, aux):
     """From weights of 21 classes all but the last layer; an auxiliary head is left aside."""
     other = torchvisions("mobilenet_v3_large", 21, aux)
     torch.save(other.state_dict(), tmp_path / "voc.pt")
-    model = warmed("deeplabv3", weights=str(tmp_path / "voc.pt")).eval()
+    model = warmed("deeplabv3", weights=str(tmp_path / "voc.pt"), **MOBILENET).eval()
     inner = model.net.net
     assert inner.aux_classifier is None
     assert inner.classifier[4].weight.shape == (C, 256, 1, 1)
@@ -380,6 +405,59 @@ def test_deeplabv3_is_torchvisions_with_another_last_layer(tmp_path, aux):
     images = batch(2, 64, 64)["images"]
     normal = (images.float() / 255 - model.mean) / model.std
     torch.testing.assert_close(model(images), other(normal)["out"], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "resnet101"])
+def test_the_published_resnets_are_torchvisions(backbone):
+    """Names, shapes, strides and dilations: on the meta device no numbers are needed."""
+    own = MOBILENET | {"backbone": backbone, "output_stride": 8}
+    with torch.device("meta"):
+        inner = net("deeplabv3", classes=[str(n) for n in range(21)], **own).net.net
+        other = torchvisions(backbone, 21)
+    shapes = [{n: v.shape for n, v in part.state_dict().items()} for part in (inner, other)]
+    assert shapes[0] == shapes[1]
+    for one, two in zip(laid_out(inner), laid_out(other), strict=True):
+        assert one == two
+
+
+def laid_out(module):
+    return [
+        (part.kernel_size, part.stride, part.padding, part.dilation)
+        for part in module.modules()
+        if isinstance(part, nn.Conv2d)
+    ]
+
+
+@pytest.mark.parametrize(("stride", "step"), [(4, 8), (8, 4), (16, 2), (32, 1)])
+def test_dilated_backbones_say_the_same_more_often(stride, step):
+    """Where the strided net looks, the dilated one has just its answers: that is atrous."""
+    torch.manual_seed(0)
+    strided, _ = atrous.resnet("resnet18", 4, 32)
+    dilated, channels = atrous.resnet("resnet18", 4, stride)
+    dilated.load_state_dict(strided.state_dict())
+    images = torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        expected, found = (part.eval()(images)["out"] for part in (strided, dilated))
+    assert found.shape == (2, channels, 64 // stride, 96 // stride) and channels == 512
+    torch.testing.assert_close(found[..., ::step, ::step], expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("counters", [True, False])
+@pytest.mark.parametrize(
+    ("own", "whole"),
+    [({}, torchvision.models.resnet18), (MOBILENET, torchvision.models.mobilenet_v3_large)],
+    ids=["resnet18", "mobilenet"],
+)
+def test_deeplabv3_starts_from_a_published_backbone(own, whole, counters, monkeypatch):
+    """Files from before 2018, as the published ResNets, do not count a batch norm's batches."""
+    torch.manual_seed(5)
+    state = whole(weights=None).state_dict()
+    state = {k: v for k, v in state.items() if counters or "num_batches" not in k}
+    monkeypatch.setattr("scalewise.models.weights.downloaded", lambda *_: state)
+    inner = warmed("deeplabv3", weights=deeplabv3.BACKBONE, **own).net.net
+    for name, value in weights.lasting(inner.backbone.state_dict()).items():
+        there = state.get(name, state.get(f"features.{name}"))
+        assert torch.equal(value, there), name
 
 
 @models
@@ -411,7 +489,7 @@ def test_weights_of_another_backbone_are_named(tmp_path):
     state = {"classifier.0.convs.0.0.weight": torch.zeros(256, 2048, 1, 1)}
     torch.save(state | {"backbone.layer1.0.conv1.weight": torch.zeros(64, 64, 1, 1)}, path)
     with pytest.raises(InputError) as error:
-        warmed("deeplabv3", weights=str(path))
+        warmed("deeplabv3", weights=str(path), **MOBILENET)
     message = str(error.value)
     assert f"{path}: not the weights of a deeplabv3_mobilenet_v3_large" in message
     assert "unknown: backbone.layer1.0.conv1.weight" in message
@@ -424,7 +502,7 @@ def test_a_download_that_fails_is_told(name, monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fails)
-    published = {"segnet": segnet.PUBLISHED, "deeplabv3": deeplabv3.PUBLISHED}[name]
+    published = {"segnet": segnet.PUBLISHED, "deeplabv3": deeplabv3.BACKBONE}[name]
     with pytest.raises(InputError, match=rf"{published} cannot be downloaded \(no route to host\)"):
         warmed(name, weights=published, **VGG if name == "segnet" else {})
 
@@ -432,7 +510,19 @@ def test_a_download_that_fails_is_told(name, monkeypatch):
 @pytest.mark.parametrize("backbone", ["resnet50", "resnet101", "mobilenet_v3_large"])
 def test_every_backbone_has_published_weights(backbone):
     entry = deeplabv3._published(backbone)
-    assert entry.name == deeplabv3.PUBLISHED and backbone.split("_")[0] in entry.url
+    assert entry.name == deeplabv3.WHOLE and backbone.split("_")[0] in entry.url
+
+
+def test_an_image_a_process_is_too_few(monkeypatch):
+    monkeypatch.setenv("SCALEWISE_PROCESSES", "4")
+    with pytest.raises(InputError, match=r"SCALEWISE_PROCESSES is 4: .*batch_size 6 must be .* 8"):
+        warmed("deeplabv3", training={"batch_size": 6})
+    warmed("deeplabv3", training={"batch_size": 8})
+
+
+def test_a_backbone_without_a_published_whole_is_told():
+    with pytest.raises(InputError, match="no COCO_WITH_VOC_LABELS_V1 for resnet18 .*resnet50"):
+        warmed("deeplabv3", weights=deeplabv3.WHOLE)
 
 
 # Parameters --------------------------------------------------------------------------------
@@ -442,7 +532,13 @@ def test_every_backbone_has_published_weights(backbone):
     ("record", "values", "message"),
     [
         (deeplabv3.Parameters, {"training": {"batch_size": 1}}, "batch_size must be at least 2"),
-        (deeplabv3.Parameters, {"backbone": "resnet18"}, "'resnet50', 'resnet101' or"),
+        (deeplabv3.Parameters, {"backbone": "vgg16"}, "'resnet18', 'resnet34', 'resnet50',"),
+        (deeplabv3.Parameters, {"backbone": "mobilenet_v3_large"}, "groups 4 and output_stride 16"),
+        (deeplabv3.Parameters, {"output_stride": 2}, "deeplabv3.output_stride"),
+        (deeplabv3.Parameters, {"atrous_rates": []}, "deeplabv3.atrous_rates"),
+        (deeplabv3.Parameters, {"groups": 5}, "deeplabv3.groups"),
+        (deeplabv3.Parameters, {"output_stride": 16}, "output_stride is 16, but groups 2 stride"),
+        (deeplabv3.Parameters, {"groups": 1, "output_stride": 8}, "groups 1 stride by 4"),
         (segnet.Parameters, {"convolutions": []}, "segnet.convolutions"),
         (segnet.Parameters, {"convolutions": [2] * 6}, "segnet.convolutions"),
         (segnet.Parameters, {"convolutions": [2, 0]}, "segnet.convolutions.1"),
@@ -450,8 +546,13 @@ def test_every_backbone_has_published_weights(backbone):
         (segnet.Parameters, {"batch_norm_momentum": 0}, "segnet.batch_norm_momentum"),
         (segnet.Parameters, {"freeze": True}, "did you mean 'frozen'"),
         (segmenter.Parameters, {"height": 16}, "segmenter.height"),
+        (segmenter.Parameters, {"inverse_log_offset": 1}, "segmenter.inverse_log_offset"),
         (segmenter.Parameters, {"void": "void"}, "'kept' or 'ignored'"),
-        (segmenter.Parameters, {"class_weights": "median"}, "'none' or 'median_frequency'"),
+        (
+            segmenter.Parameters,
+            {"class_weights": "median"},
+            "'none', 'median_frequency' or 'inverse_log'",
+        ),
     ],
 )
 def test_bad_parameters_are_named(record, values, message):

@@ -55,6 +55,19 @@ def test_the_truth_of_test_comes_along(folder, tmp_path):
     class_labels.aligned(class_labels.read_scores(tmp_path / "test.csv"), truth)
 
 
+def test_images_of_frames_that_training_saw_are_named(tmp_path):
+    write_dataset(tmp_path)
+    for split, frames in {"train": "ab", "val": "c", "test": "xbc"}.items():
+        path = tmp_path / f"{split}.json"
+        document = json.loads(path.read_text())
+        for image, frame in zip(document["images"], frames, strict=False):
+            image["frame"] = frame
+        path.write_text(json.dumps(document))
+    prediction.write(trained(), tmp_path, tmp_path / "out", prediction.Parameters(), CPU)
+    names = class_labels.read_truth(tmp_path / "test.json").file_names
+    assert json.loads((tmp_path / "out/seen.json").read_text()) == [names[1], names[2]]
+
+
 @pytest.mark.parametrize(
     ("name", "own", "weights"),
     [

@@ -1,3 +1,4 @@
+import json
 import weakref
 
 import numpy as np
@@ -139,6 +140,20 @@ def test_one_batch_is_held_at_a_time(tmp_path, monkeypatch, batch_size):
     ends = [*range(batch_size, count, batch_size), count]
     assert [came - 1 for came, _ in watch.notes[1:]] == ends
     assert max(alive for _, alive in watch.notes) <= batch_size  # the masks; images are let go
+
+
+def test_images_near_those_that_training_saw_are_named(tmp_path):
+    """The numbers in the names are a few frames apart."""
+    write_dataset(tmp_path, {"train": [(40, 32)], "val": [(40, 32)], "test": [(50, 40)] * 5})
+    for split, sequences in {"train": "a", "val": "c", "test": "aabc-"}.items():
+        path = tmp_path / f"{split}.json"
+        document = json.loads(path.read_text())
+        for image, sequence in zip(document["images"], sequences, strict=True):
+            image["sequence"] = sequence.strip("-")
+        path.write_text(json.dumps(document))
+    written(tmp_path, trained())
+    told = json.loads((tmp_path / "out/seen.json").read_text())
+    assert told == ["test/0.png", "test/1.png", "test/3.png"]
 
 
 def test_a_trained_net_is_restored_and_asked(tmp_path):

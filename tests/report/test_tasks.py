@@ -197,6 +197,47 @@ def test_classifiers_are_compared_by_both_tests(project):
     assert sum(width for _, width in classes.spans) == len(classes.head)
 
 
+def test_what_a_random_split_owes_is_told(project):
+    section = classification_section.section(project)
+    found = json.loads((project / "metrics/resnet18/classification.json").read_text())["leakage"]
+    assert (found["seen"]["n"], found["unseen"]["n"]) == (60, 30)
+    told = section.sentences[-1]
+    assert told.startswith(
+        "60 of 90 test images share a frame with train or val: resnet18 has accuracy "
+        f"{found['seen']['accuracy']:.3f} ("
+    )
+    assert told.endswith(" on the other 30; a hint only, for the images differ.")
+    rows = texts(by_title(section)["The models side by side"])
+    assert rows["accuracy, frame in test alone"][1].startswith(
+        f"{found['unseen']['accuracy']:.3f} ("
+    )
+    none = "No test image shares a stretch of a sequence with train or val."
+    assert none in segmentation_section.section(project).sentences
+
+
+@pytest.mark.parametrize(
+    ("leakage", "told"),
+    [
+        ({"seen": {"n": 9, "accuracy": 0.5}, "unseen": {"n": 0}},
+         ["9 of 9 test images share a frame with train or val: nothing tells what resnet18 makes "
+          "of others."]),
+        ({"seen": {"n": 4}, "unseen": {"n": 5, "accuracy": 0.5}},
+         ["4 of 9 test images share a frame with train or val."]),
+        (None, []),
+    ],
+    ids=["all seen", "not measured", "unknown"],
+)  # fmt: skip
+def test_what_is_not_known_of_the_split_is_not_claimed(project, leakage, told):
+    def put(values):
+        values.pop("leakage")
+        values["interval"].pop("leakage")
+        values |= {"leakage": leakage} if leakage else {}
+
+    change(project / "metrics/resnet18/classification.json", put)
+    sentences = classification_section.section(project).sentences
+    assert [sentence for sentence in sentences if "share" in sentence] == told
+
+
 def test_the_baseline_of_segmentation_stands_first_and_absent_classes_are_left_out(project):
     section = segmentation_section.section(project)
     table = by_title(section)["The models side by side"]

@@ -37,7 +37,6 @@ from scalewise.params import Record
 
 MADE = "data/streets"
 CLASS_DICT = "class_dict.csv"
-NEARBY = 60  # frames: two seconds of CamVid's
 
 
 class Parameters(Record):
@@ -326,12 +325,12 @@ def _report(found: Found, classes: Palette, layout: Layout, path: Path) -> None:
 
 
 def _report_splits(parts: Sequence[label_maps.Truth]) -> None:
-    train, _, test = parts
+    train, val, test = parts
     sizes = ", ".join(f"{name} {len(part):,}" for name, part in zip(SPLITS, parts, strict=True))
-    close = int(label_maps.near(test, train, NEARBY).sum())
+    close = int((label_maps.near(test, train) | label_maps.near(test, val)).sum())
     _say(
-        f"{sizes}; {close:,} test frames have a train frame of their sequence within "
-        f"{NEARBY} frames"
+        f"{sizes}; {close:,} test frames have a train or val frame of their sequence within "
+        f"{label_maps.NEARBY} frames"
     )
 
 

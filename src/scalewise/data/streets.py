@@ -39,13 +39,13 @@ class Parameters(Record):
     """Frame k of a split depends on this, the split and k alone, unless `by` is image."""
     size: tuple[int, int] = (320, 240)
     """Width and height of the frames, px; CamVid's are 960 by 720."""
-    train: int = Field(200, ge=1)
+    train: int = Field(720, ge=1)
     """Frames to train on."""
-    val: int = Field(40, ge=1)
+    val: int = Field(60, ge=1)
     """Frames to select and tune on."""
-    test: int = Field(80, ge=1)
+    test: int = Field(120, ge=1)
     """Frames to report on."""
-    frames: int = Field(8, ge=1, le=1000)
+    frames: int = Field(3, ge=1, le=1000)
     """Frames of a sequence."""
     gap: int = Field(30, ge=1, le=900)
     """From one frame to the next, in 30ths of a second; CamVid's is mostly 30."""

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
-from scalewise import bootstrap
+from scalewise import bootstrap, class_labels
 from scalewise.class_labels import Scores
 from scalewise.diagnosis.calibration_measures import bin_of
 from scalewise.evaluation.clusters import clusters, weights
@@ -168,6 +168,18 @@ def metrics(
         **parameters.model_dump(),
         **resampling.model_dump(),
     }
+
+
+def of_some(
+    scores: Scores,
+    parameters: Parameters,
+    resampling: bootstrap.Parameters,
+    frames: Sequence[str],
+    rows: Ints,
+) -> dict[str, object]:
+    """`metrics` of some of the images, given by position."""
+    some = class_labels.select_scores(scores, rows)
+    return metrics(some, parameters, resampling, [frames[n] for n in rows])
 
 
 def point_of(found: Judged, bins: int) -> dict[str, float]:

@@ -13,6 +13,8 @@ import numpy as np
 from scalewise import bootstrap
 from scalewise.records import Ints
 
+LEAST = 2  # of one frame or sequence nothing can be resampled
+
 
 @dataclass(frozen=True)
 class Clusters:

@@ -11,24 +11,22 @@ classes the 95% interval of mIoU held the truth in .93 of the cases (reflected: 
 class in nine images of ten in .93, that of a class in one of fifty in .42.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from scalewise import bootstrap
+from scalewise import bootstrap, label_maps
 from scalewise.confusion import Confusions
-from scalewise.evaluation.clusters import Clusters, clusters, weights
+from scalewise.evaluation.clusters import LEAST, Clusters, clusters, weights
 from scalewise.evaluation.segmentation_measures import Counts, counts, mean, means, measures
 from scalewise.label_maps import Truth
 from scalewise.params import Record
-from scalewise.records import Bools, Floats
+from scalewise.records import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LEAST_UNITS = 2  # of one sequence nothing can be resampled
 
 
 class Parameters(Record):
@@ -70,7 +68,7 @@ class Measured:
         """[C], whether two units or more have the class: what one alone has cannot vary."""
         units = np.zeros((self.together.count, len(self.names)), np.int64)
         np.add.at(units, self.together.of, self.images.truth)
-        return (units > 0).sum(axis=0) >= LEAST_UNITS
+        return (units > 0).sum(axis=0) >= LEAST
 
     def resampled(self, rules: bootstrap.Parameters) -> Counts:
         """[R, C], the same draws for every model on the same images."""
@@ -87,7 +85,7 @@ def measured(truth: Truth, found: Confusions, parameters: Parameters) -> Measure
     """
     void = truth.void if parameters.void == "ignored" else None
     together = clusters(truth.sequences, "sequence")
-    if together.count < LEAST_UNITS:
+    if together.count < LEAST:
         together = clusters([""] * len(truth.sequences))
     images = counts(found.matrices, void)
     return Measured(truth.category_names, images, together, found.loss, void, found.source)
@@ -128,6 +126,19 @@ def metrics(
         **parameters.model_dump(),
         **rules.model_dump(),
     }
+
+
+def of_some(
+    truth: Truth,
+    found: Confusions,
+    parameters: Parameters,
+    rules: bootstrap.Parameters,
+    rows: Ints,
+) -> dict[str, object]:
+    """`metrics` of some of the images, given by position; means are over the classes they have."""
+    loss = found.loss[rows] if len(found.loss) == len(truth) else found.loss[:0]
+    some = replace(found, matrices=found.matrices[rows], loss=loss)
+    return metrics(measured(label_maps.select(truth, rows), some, parameters), parameters, rules)
 
 
 def _rows(found: Measured) -> list[dict[str, Any]]:

@@ -32,11 +32,11 @@ class Parameters(Record):
 
     dataset: str = "camvid"
     """Folder under data/ with images.tar (or images/) and train, val, test JSON with masks."""
-    base_width: int = Field(16, gt=0)
+    base_width: int = Field(32, gt=0)
     """Channels of the first group; the next have twice as many, up to 8 times. VGG16 has 64."""
-    convolutions: tuple[Count, ...] = Field((2, 2, 3, 3, 3), min_length=1, max_length=5)
-    """Convolutions of each group, before its pooling; these are VGG16's."""
-    batch_norm_momentum: float = Field(0.5, gt=0, le=1)
+    convolutions: tuple[Count, ...] = Field((1, 1, 1, 1, 1), min_length=1, max_length=5)
+    """Convolutions of each group, before its pooling; VGG16 has 2, 2, 3, 3, 3."""
+    batch_norm_momentum: float = Field(0.1, gt=0, le=1)
     """How fast batch norm's running statistics follow; the source's is .5."""
     weights: str = "none"
     """Where the encoder starts: none (fresh), IMAGENET1K_V1 (VGG16 with batch norm), or a path."""
@@ -122,19 +122,14 @@ class SegNet(nn.Module):
         Raises:
             InputError: the shapes differ, as with another `base_width` or `convolutions`.
         """
-        given = [state[name] for name in _lasting(state) if name.startswith("features.")]
-        own = _lasting(self.encoder.state_dict())
+        given = [v for name, v in weights.lasting(state).items() if name.startswith("features.")]
+        own = weights.lasting(self.encoder.state_dict())
         if [v.shape for v in given] != [v.shape for v in own.values()]:
             raise InputError(
                 f"segnet.weights {source}: expected the layers of a VGG16 with batch norm, which "
                 f"needs base_width 64 and convolutions [2, 2, 3, 3, 3]"
             )
         self.encoder.load_state_dict(dict(zip(own, given, strict=True)), strict=False)
-
-
-def _lasting(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state without the batch norms' counters, which old files do not have."""
-    return {name: v for name, v in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def _group(channels: Sequence[int], momentum: float) -> nn.Sequential:

@@ -1,5 +1,6 @@
 """Published weights, by name or from a file; never one for the other, and never pickled code."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def downloaded(weights: Any, name: str) -> dict[str, Tensor]:
         raise InputError(
             f"the weights {name} cannot be downloaded ({error}); give the path of a file, or none"
         ) from None
+
+
+def lasting(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state without the batch norms' counters, which old files, many published ones, lack."""
+    return {name: v for name, v in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def from_file(path: Path) -> dict[str, Tensor]:

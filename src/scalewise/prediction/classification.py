@@ -36,8 +36,9 @@ def write(
     Args:
         trained: offers `features` and `head`.
         folder: its dataset.
-        out: gets `<split>.csv`, `test_truth.json`, `<split>_features.npz` and `training.json`,
-            which says how the classifier was trained.
+        out: gets `<split>.csv`, `test_truth.json`, `<split>_features.npz`, `training.json`, which
+            says how the classifier was trained, and, where frames are known, `seen.json`: the
+            test images of which train or val has another crop of the same frame.
         rules: how the classifier is asked.
         device: where to compute.
 
@@ -46,9 +47,11 @@ def write(
     """
     net: Any = trained.net.to(device)
     shared: Any = trained.sections["classifier"]
+    truths = []
     for name in ("train", "val", "test"):
         split = classification.load(folder, name, shared.image_size)
         truth = split.truth
+        truths.append(truth)
         class_labels.check_categories(truth, trained.categories, str(trained.source))
         scores, features = predict(net, split.images, rules.batch_size, device)
         said = Scores(name, truth.file_names, truth.category_names, truth.label, scores)
@@ -56,7 +59,11 @@ def write(
         if name in WITH_FEATURES:
             with replacing(out / f"{name}_features.npz") as scratch:
                 np.savez_compressed(scratch, features=features)
-    class_labels.write_truth(out / "test_truth.json", truth, folder)
+    *others, test = truths
+    class_labels.write_truth(out / "test_truth.json", test, folder)
+    if any(test.frames):
+        seen = class_labels.shares_frame(test, others)
+        write_json(out / "seen.json", [test.file_names[n] for n in np.flatnonzero(seen)])
     weights = getattr(trained.parameters, "weights", "none")
     write_json(out / "training.json", {"weights": weights, **shared.model_dump()})
 

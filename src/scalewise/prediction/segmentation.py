@@ -21,6 +21,7 @@ from scalewise.checkpoint import Trained
 from scalewise.data import store
 from scalewise.examples import segmentation
 from scalewise.examples.segmentation import IGNORED, Split
+from scalewise.files import write_json
 from scalewise.params import Record
 
 
@@ -39,7 +40,9 @@ def write(
     Args:
         trained: the net.
         folder: its dataset.
-        out: gets `<split>.npz`, `<split>_masks.tar` and `<split>_truth.json`.
+        out: gets `<split>.npz`, `<split>_masks.tar`, `<split>_truth.json` and, where there is a
+            train split and sequences are known, `seen.json`: the test images that have a train or
+            val image of their sequence within `label_maps.NEARBY` frames.
         rules: how the segmenter is asked.
         device: where to compute.
 
@@ -48,8 +51,11 @@ def write(
     """
     net, own = trained.net.to(device), trained.sections["segmenter"]
     splits = {name: segmentation.read(folder, name) for name in ("val", "test")}
-    for split in splits.values():
-        label_maps.check_categories(split.truth, trained.categories, str(trained.source))
+    truths = [split.truth for split in splits.values()]
+    if (folder / "train.json").is_file():
+        truths.append(label_maps.read_truth(folder / "train.json"))
+    for truth in truths:
+        label_maps.check_categories(truth, trained.categories, str(trained.source))
     for name, split in splits.items():
         counted = confusion.Accumulator(len(split.truth), len(trained.categories))
         losses: list[float] = []
@@ -57,6 +63,10 @@ def write(
         store.pack(out / f"{name}_masks.tar", masks)
         confusion.write(out / f"{name}.npz", counted.matrices, np.array(losses))
         label_maps.write_truth(out / f"{name}_truth.json", split.truth, folder)
+    val, test, *train = truths
+    if train and any(test.sequences):
+        seen = label_maps.near(test, *train) | label_maps.near(test, val)
+        write_json(out / "seen.json", [test.file_names[n] for n in np.flatnonzero(seen)])
 
 
 def _masks(

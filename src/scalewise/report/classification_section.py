@@ -7,7 +7,7 @@ from typing import Any
 from scalewise.report.dossier import Metrics, Section
 from scalewise.report.tables import ABSENT, Cell, Table
 from scalewise.report.task import Task, at, galleries, read
-from scalewise.report.task_readings import lead, spanned, weakest
+from scalewise.report.task_readings import lead, seen, spanned, weakest
 from scalewise.report.task_tables import Line, differences, side_by_side
 
 NAME = "classification"
@@ -25,6 +25,9 @@ FURTHER = (
     Line("accuracy on train", ("train", "accuracy")),
     Line("train - test", ("generalisation_gap",), "+.3f", "low"),
     Line("n, images", ("n",), ",d"),
+    Line("accuracy, frame also in train or val", ("leakage", "seen", "accuracy")),
+    Line("accuracy, frame in test alone", ("leakage", "unseen", "accuracy")),
+    Line("n, frame also in train or val", ("leakage", "seen", "n"), ",d"),
 )
 
 
@@ -53,7 +56,7 @@ def sentences(task: Task) -> list[str]:
     if best is None:
         return ["There was nothing to measure."]
     told = (lead(task, "accuracy", "accuracy"), _of_classes(task, best), _of_train(task),
-            _of_scores(task, best))  # fmt: skip
+            _of_scores(task, best), seen(task, best, "frame", "accuracy", "accuracy"))  # fmt: skip
     return [sentence for sentence in told if sentence]
 
 

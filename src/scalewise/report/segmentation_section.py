@@ -7,7 +7,7 @@ from typing import Any
 from scalewise.report.dossier import Metrics, Section
 from scalewise.report.tables import ABSENT, Cell, Table
 from scalewise.report.task import Task, at, galleries, read
-from scalewise.report.task_readings import lead, spanned, weakest
+from scalewise.report.task_readings import lead, seen, spanned, weakest
 from scalewise.report.task_tables import Line, differences, side_by_side
 
 NAME = "segmentation"
@@ -60,6 +60,7 @@ def sentences(task: Task) -> list[str]:
         *(_of_verdicts(task, best, other) for other in task.models if other != best),
         _of_classes(task, best),
         _of_units(task.models[best]),
+        seen(task, best, "stretch of a sequence", "pixel_accuracy", "pixel accuracy"),
     )
     return [sentence for sentence in told if sentence]
 

@@ -39,6 +39,35 @@ def _ahead(task: Task, best: str, other: str, path: Sequence[str]) -> str:
     return f"{change:.3f} above {other}{_ends(span(found), '.3f')}"
 
 
+def seen(task: Task, model: str, shared: str, key: str, label: str) -> str:
+    """How many test images have a neighbour in train or val, and the score with and without.
+
+    Args:
+        task: its models.
+        model: whose score.
+        shared: what neighbours share, e.g. `frame`.
+        key: the number told of both groups.
+        label: what it is called.
+    """
+    groups = task.value(model, "leakage")
+    if not groups:
+        return ""
+    n, others = groups["seen"]["n"], groups["unseen"]["n"]
+    share = f"a {shared} with train or val"
+    if not n:
+        return f"No test image shares {share}."
+    told = f"{n:,} of {n + others:,} test images share {share}"
+    if not others:
+        return f"{told}: nothing tells what {model} makes of others."
+    values = [_valued(task, model, "leakage", group, key) for group in ("seen", "unseen")]
+    if not all(values):
+        return f"{told}."
+    return (
+        f"{told}: {model} has {label} {values[0]} on them, {values[1]} on the other {others:,}; "
+        "a hint only, for the images differ."
+    )
+
+
 def weakest(
     numbers: Mapping[str, float], counts: Mapping[str, int], unit: str, most: int = 3
 ) -> str:

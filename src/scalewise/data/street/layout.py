@@ -23,7 +23,7 @@ SIDES = (-1, 1)
 BEHIND = -12.0  # metres: where things begin, so that the first frame is full
 ASPHALT, PAVING, KERBSTONE = (94, 94, 98), (158, 150, 140), (182, 180, 174)
 WHITE, YELLOW = (226, 226, 222), (212, 176, 60)
-GRASS, GRAVEL = (104, 120, 62), (150, 134, 108)
+GRASS, GRAVEL = (104, 120, 62), (146, 114, 72)
 STONES = np.array([(148, 100, 82), (160, 148, 132), (124, 116, 108)])
 LEAVES = np.array([(70, 92, 40), (92, 104, 50), (54, 74, 44), (128, 100, 44), (100, 84, 60)])
 
@@ -207,7 +207,7 @@ def _wall(rng: Rng, long: float, leaf: Array) -> list[Face]:
 
 
 def _fence(rng: Rng, long: float, leaf: Array) -> list[Face]:
-    paint = np.array([(60, 66, 64), (120, 86, 54), (196, 196, 190)])[rng.integers(3)]
+    paint = np.array([(52, 84, 66), (138, 92, 50), (206, 206, 200)])[rng.integers(3)]
     high = rng.uniform(1.0, 1.6)
     bars = [
         along("Fence", paint, -0.02, (0, high), (z, z + 0.09), grain=0.05)

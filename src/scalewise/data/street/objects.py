@@ -18,7 +18,7 @@ from scalewise.data.street.faces import (
 Rng = np.random.Generator
 
 TYRE = (26, 26, 28)
-METAL = (98, 100, 98)
+METAL = (66, 70, 68)
 SKIN = np.array([(224, 178, 150), (198, 150, 120), (120, 84, 62)])
 CLOTHES = np.array(
     [(34, 36, 48), (60, 62, 70), (150, 40, 40), (40, 60, 120), (90, 80, 66), (176, 170, 160)]

@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull
 
 from scalewise.data.street.faces import Array, Face, Range, face, moved
 
-SIGHT = 170.0  # metres that are seen
+SIGHT = 110.0  # metres that are seen
 # Later ones hide earlier ones.
 GROUND, MARKS, SKYLINE, BACK, FRONT, WALK, KERB, PARKED, TRAFFIC = range(9)
 

@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 
 NEAR = 0.6  # metres ahead from which things are seen
 EYE = 1.4  # the camera's height, metres
-FOCAL = 0.85  # focal length, in widths of the image
+FOCAL = 1.15  # focal length, in widths of the image
 HORIZON = 0.46  # height of the horizon from above, in heights of the image
 OUTSIDE = 30_000  # samples; farther corners are drawn there
 

@@ -13,9 +13,14 @@ from scalewise.report import seeds as picture
 from scalewise.report import style
 
 HERE = Path(__file__).parent
+OF_CLASSES = ("accuracy", "f1_macro", "loss", "ece")
+OF_MAPS = ("mIoU", "pixel_accuracy", "loss")
 MEASURES = {
     "keypoints": ("PCK_05", "PCK_10", "PCK_20", "error_px_mean", "error_px_median"),
-    "classification": ("accuracy", "f1_macro", "loss", "ece"),
+    "classification": OF_CLASSES,
+    "segmentation": OF_MAPS,
+    "wildlife": OF_CLASSES,
+    "camvid": OF_MAPS,
 }
 
 

@@ -1,7 +1,8 @@
 """A variant of a model, trained from several seeds: `run.py <study> <variant>`.
 
 The stages themselves run, in a project of their own under .scratch/ whose params.yaml has the
-variant's changes. Writes studies/results/<study>/<variant>.json: the metrics of each seed.
+variant's changes. A study named after a dataset deals its splits anew with every seed. Writes
+studies/results/<study>/<variant>.json: for each seed the metrics that are single numbers.
 """
 
 import os
@@ -23,7 +24,13 @@ from scalewise.params import Record
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 PARAMS = HERE / "params.yaml"
-STUDIES = ("keypoints", "classification")
+TASKS = {  # of each study
+    "keypoints": "keypoints",
+    "classification": "classification",
+    "segmentation": "segmentation",
+    "wildlife": "classification",
+    "camvid": "segmentation",
+}
 Changes = dict[str, Any]
 
 
@@ -40,8 +47,8 @@ class Variant(Record):
 
 def main(study: str, name: str) -> None:
     """Train a variant from every seed, write its metrics."""
-    if study not in STUDIES:
-        raise InputError(f"no study '{study}' (choices: {', '.join(STUDIES)})")
+    if study not in TASKS:
+        raise InputError(f"no study '{study}' (choices: {', '.join(TASKS)})")
     variants = params.plain(study, PARAMS) or {}
     if name not in variants:
         choices = ", ".join(variants)
@@ -58,23 +65,32 @@ def main(study: str, name: str) -> None:
 
 def _trained(project: Path, study: str, name: str, variant: Variant, seed: int) -> dict[str, Any]:
     """The metrics of one seed: of the variant and, under their own names, of what is done then."""
-    model, log = variant.model, {f"{variant.model}.training.seed": seed}
-    _make(project, variant.changes | log)
+    model, changes = variant.model, variant.changes | {f"{variant.model}.training.seed": seed}
+    task, dealt = TASKS[study], study != TASKS[study]
+    if dealt:
+        changes |= {f"{study}.seed": seed}
+    _make(project, changes, study if dealt else "")
+    if dealt:
+        _stage(project, "adopt", study)
     _stage(project, "train", model)
     found = {}
-    for label, changes in {name: {}, **variant.then}.items():
-        _write_params(project, variant.changes | log | changes)
-        _stage(project, "predict", study, model)
-        _stage(project, study, model)
-        found[label] = read_json(project / "metrics" / model / f"{study}.json")
+    for label, further in {name: {}, **variant.then}.items():
+        _write_params(project, changes | further)
+        _stage(project, "predict", task, model)
+        _stage(project, task, model)
+        metrics = read_json(project / "metrics" / model / f"{task}.json")
+        numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+        found[label] = numbers | {"seed": seed}
     return found
 
 
-def _make(project: Path, changes: Changes) -> None:
-    """A project with the real stages and data, and changed parameters."""
-    project.mkdir(parents=True, exist_ok=True)
-    for name in ("stages", "data"):
-        _link(project / name, ROOT / name)
+def _make(project: Path, changes: Changes, own: str) -> None:
+    """A project with the real stages and datasets, but for its own, and changed parameters."""
+    (project / "data").mkdir(parents=True, exist_ok=True)
+    _link(project / "stages", ROOT / "stages")
+    for entry in (ROOT / "data").iterdir():
+        if entry.name != own:
+            _link(project / "data" / entry.name, entry)
     _write_params(project, changes)
 
 

@@ -208,6 +208,7 @@ def test_what_a_random_split_owes_is_told(project):
     )
     assert told.endswith(" on the other 30; a hint only, for the images differ.")
     rows = texts(by_title(section)["The models side by side"])
+    assert len(rows) <= page.LONG_TABLE, "the main table is never folded"
     assert rows["accuracy, frame in test alone"][1].startswith(
         f"{found['unseen']['accuracy']:.3f} ("
     )

@@ -27,7 +27,6 @@ FURTHER = (
     Line("n, images", ("n",), ",d"),
     Line("accuracy, frame also in train or val", ("leakage", "seen", "accuracy")),
     Line("accuracy, frame in test alone", ("leakage", "unseen", "accuracy")),
-    Line("n, frame also in train or val", ("leakage", "seen", "n"), ",d"),
 )
 
 

@@ -120,15 +120,7 @@ def _check_one_each(images: Table, image: Ints, names: Sequence[str]) -> None:
 
 def select(truth: Truth, images: Sequence[int] | Ints) -> Truth:
     """The truth of some images, given by position, in that order."""
-    images = np.asarray(images, np.int64)
-    return replace(
-        truth,
-        image_ids=truth.image_ids[images],
-        file_names=tuple(truth.file_names[n] for n in images),
-        sizes=truth.sizes[images],
-        label=truth.label[images],
-        frames=tuple(truth.frames[n] for n in images),
-    )
+    return records.selected(truth, images, ("label", "frames"))
 
 
 def shares_frame(truth: Truth, others: Sequence[Truth]) -> Bools:
@@ -150,11 +142,7 @@ def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
 
 def check_categories(given: Truth | Scores, names: Sequence[str], source: str) -> None:
     """Raise an InputError unless a truth or scores have just these classes, in this order."""
-    if given.category_names != tuple(names):
-        raise InputError(
-            f"{given.source}: its classes are {', '.join(given.category_names)}; "
-            f"those of {source} are {', '.join(names)}"
-        )
+    records.check_same("classes", given.category_names, given.source, names, source)
 
 
 def truth_document(truth: Truth) -> dict[str, Any]:

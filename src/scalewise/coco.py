@@ -137,19 +137,8 @@ def parse_truth(document: Any, source: str) -> Truth:
 
 def select(truth: Truth, images: Sequence[int] | Ints) -> Truth:
     """The truth of some images, given by position, in that order."""
-    images = np.asarray(images, np.int64)
-    place = np.full(len(truth.image_ids), -1)
-    place[images] = np.arange(len(images))
-    kept = place[truth.image] >= 0
     of_object = ("ids", "image", "category", "boxes", "areas", "box_areas", "crowd", "ignore")
-    parts = {name: getattr(truth, name)[kept] for name in of_object}
-    return replace(
-        truth,
-        **parts | {"image": place[parts["image"]]},
-        image_ids=truth.image_ids[images],
-        file_names=tuple(truth.file_names[n] for n in images),
-        sizes=truth.sizes[images],
-    )
+    return records.selected(truth, images, of_object=of_object)
 
 
 def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
@@ -162,11 +151,7 @@ def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
 
 def check_categories(truth: Truth, names: Sequence[str], source: str) -> None:
     """Raise an InputError unless the truth has just these categories, in this order."""
-    if truth.category_names != tuple(names):
-        raise InputError(
-            f"{truth.source}: its categories are {', '.join(truth.category_names)}; "
-            f"those of {source} are {', '.join(names)}"
-        )
+    records.check_same("categories", truth.category_names, truth.source, names, source)
 
 
 def read_results(path: str | Path, truth: Truth) -> Results:

@@ -282,19 +282,8 @@ def _areas(figures: Table, xywh: Floats) -> Floats:
 
 def select(truth: Truth, images: Sequence[int] | Ints) -> Truth:
     """The truth of some images, given by position, in that order."""
-    images = np.asarray(images, np.int64)
-    place = np.full(len(truth.image_ids), -1)
-    place[images] = np.arange(len(images))
-    kept = place[truth.image] >= 0
     of_figure = ("ids", "image", "boxes", "keypoints", "visibility", "areas")
-    parts = {name: getattr(truth, name)[kept] for name in of_figure}
-    return replace(
-        truth,
-        **parts | {"image": place[parts["image"]]},
-        image_ids=truth.image_ids[images],
-        file_names=tuple(truth.file_names[n] for n in images),
-        sizes=truth.sizes[images],
-    )
+    return records.selected(truth, images, of_object=of_figure)
 
 
 def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
@@ -307,11 +296,7 @@ def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
 
 def check_names(truth: Truth, names: Sequence[str], source: str) -> None:
     """Raise an InputError unless the truth has just these keypoints, in this order."""
-    if truth.names != tuple(names):
-        raise InputError(
-            f"{truth.source}: its keypoints are {', '.join(truth.names)}; "
-            f"those of {source} are {', '.join(names)}"
-        )
+    records.check_same("keypoints", truth.names, truth.source, names, source)
 
 
 def read_results(path: str | Path, truth: Truth) -> Results:

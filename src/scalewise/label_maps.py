@@ -148,14 +148,7 @@ def write_truth(path: str | Path, truth: Truth, images: str | Path) -> None:
 
 def select(truth: Truth, images: Sequence[int] | Ints) -> Truth:
     """The truth of some images, given by position, in that order."""
-    images = np.asarray(images, np.int64)
-    texts = ("file_names", "label_names", "sequences")
-    return replace(
-        truth,
-        **{name: tuple(getattr(truth, name)[n] for n in images) for name in texts},
-        image_ids=truth.image_ids[images],
-        sizes=truth.sizes[images],
-    )
+    return records.selected(truth, images, ("label_names", "sequences"))
 
 
 def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
@@ -168,11 +161,7 @@ def read_splits(paths: Sequence[str | Path]) -> list[Truth]:
 
 def check_categories(truth: Truth, names: Sequence[str], source: str) -> None:
     """Raise an InputError unless the truth has just these classes, in this order."""
-    if truth.category_names != tuple(names):
-        raise InputError(
-            f"{truth.source}: its classes are {', '.join(truth.category_names)}; "
-            f"those of {source} are {', '.join(names)}"
-        )
+    records.check_same("classes", truth.category_names, truth.source, names, source)
 
 
 def checked(mask: NDArray[Any], size: Sequence[int], names: Sequence[str], where: str) -> Labels:

@@ -1,7 +1,8 @@
 """A JSON document's lists of records, read column by column with errors that name the record."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scalewise.errors import InputError
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Truth = TypeVar("Truth")  # one of the four kinds, a dataclass with what `images` gives
 
 LARGEST = 1e9  # pixels: beyond, areas and right edges lose their digits
 LIMIT = 2**63  # whole numbers are kept in 64 bits
@@ -61,6 +63,54 @@ def as_object(document: Any, source: str, lists: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InputError(f"{source}: expected a COCO object with {lists}, got {kind(document)}")
     return document
+
+
+def selected(
+    truth: Truth,
+    images: Sequence[int] | Ints,
+    of_image: Sequence[str] = (),
+    of_object: Sequence[str] = (),
+) -> Truth:
+    """The truth of some images, given by position, in that order.
+
+    Args:
+        truth: of I images.
+        images: positions in it; none give a truth without images.
+        of_image: its attributes of I entries, beside `image_ids`, `file_names` and `sizes`.
+        of_object: its attributes of an entry an object; among them `image`, the position of the
+            object's image.
+    """
+    images = np.asarray(images, np.int64)
+    parts: dict[str, Any] = {}
+    for name in ("image_ids", "file_names", "sizes", *of_image):
+        values: Any = getattr(truth, name)
+        is_array = isinstance(values, np.ndarray)
+        parts[name] = values[images] if is_array else tuple(values[n] for n in images)
+    if of_object:
+        place = np.full(len(truth.image_ids), -1)
+        place[images] = np.arange(len(images))
+        kept = place[truth.image] >= 0
+        parts |= {name: getattr(truth, name)[kept] for name in of_object}
+        parts["image"] = place[parts["image"]]
+    return replace(truth, **parts)
+
+
+def check_same(
+    what: str, names: Sequence[str], source: str, expected: Sequence[str], of: str
+) -> None:
+    """Raise an InputError unless two sources name the same things in the same order.
+
+    Args:
+        what: they are, in the plural.
+        names: in the source.
+        source: it, which starts the message.
+        expected: names.
+        of: the source of these.
+    """
+    if tuple(names) != tuple(expected):
+        raise InputError(
+            f"{source}: its {what} are {', '.join(names)}; those of {of} are {', '.join(expected)}"
+        )
 
 
 class Table:
